@@ -1,0 +1,311 @@
+"""HTTP to services outside the office: the manners all adapters share.
+
+An adapter says what to send and what its vendor's words mean (`explain`). Here is the rest: one limiter per key, short
+timeouts, no redirects, no retries (the task layer retries, so that a person sees it), bodies of any shape, and every
+failure as one of `backhaul.errors`.
+
+The question that matters after a failure is whether the request may have been carried out:
+
+    no connection                           nothing was sent        → Transient
+    silence, or a cut, after it was sent    repeatable              → Transient
+                                            not repeatable          → OutcomeUnknown: look there before repeating
+    an answer                               `explain`, then status  → see `_by_status`
+
+No error and no log line holds a key: addresses are logged without query, and the vendor's words reach an error only
+through `Answer.quote`, which also hides what we sent about people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+import httpx
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from backhaul.core.answer import Answer, retry_after_s, without
+from backhaul.core.errors import (
+    Gone,
+    Malformed,
+    Misconfigured,
+    OutcomeUnknown,
+    OutsideProblem,
+    RateLimited,
+    Transient,
+)
+
+LARGEST_BODY = 8 * 1024 * 1024
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+class Limits(Protocol):
+    """The shared budget of one key: every process that uses the key draws from it."""
+
+    async def take(self, service: str, units: int) -> None:
+        """Returns when `units` may be sent; raises if the wait is too long or the service is on hold."""
+        ...
+
+    async def answered(self, service: str) -> None:
+        """The service did its work."""
+        ...
+
+    async def refused(self, service: str, problem: OutsideProblem) -> None:
+        """The service did not. Raises in place of the problem when it is everybody's and others have been told already."""
+        ...
+
+
+class _NoLimits:
+    async def take(self, service: str, units: int) -> None:
+        """Everything may go at once."""
+
+    async def answered(self, service: str) -> None:
+        """Nothing was on hold."""
+
+    async def refused(self, service: str, problem: OutsideProblem) -> None:
+        """Nothing is put on hold."""
+
+
+NO_LIMITS: Limits = _NoLimits()
+
+
+Explain = Callable[[Answer], OutsideProblem | None]
+
+
+class Outbound:
+    """The line to one service.
+
+    service       its name as people know it ("Google Maps")
+    limiter_key   its short name: the budget to draw from, and the first half of every error code ("maps.403")
+    secrets       hidden wherever the vendor's words or a path are shown
+    pause_s       how long to wait when it says "slow down" without a time: 1 for a limit per second, 60 for one per minute
+    said          finds the vendor's own short message in an answer that `explain` does not know
+    """
+
+    def __init__(
+        self,
+        service: str,
+        base_url: str,
+        *,
+        limits: Limits,
+        limiter_key: str,
+        headers: Mapping[str, str] | None = None,
+        secrets: Collection[str] = (),
+        pause_s: float = 1.0,
+        said: Callable[[Answer], object] = lambda _: None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        connect_s: float = 5.0,
+        read_s: float = 10.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.service = service
+        self._base_url = base_url.rstrip("/")
+        self._limits = limits
+        self._key = limiter_key
+        self._secrets = tuple(secret for secret in secrets if secret)
+        self._pause_s = pause_s
+        self._said = said
+        self._connect_s, self._read_s = connect_s, read_s
+        self._now = now
+        self._headers = {"User-Agent": f"backhaul/{version('backhaul')}", **(headers or {})}
+        self._client = httpx.AsyncClient(
+            transport=transport,
+            timeout=httpx.Timeout(read_s, connect=connect_s),
+            follow_redirects=False,
+            # A company proxy is for the way out; a service on this machine is reached directly.
+            trust_env=not re.match(r"https?://(localhost|127\.|\[::1\])", base_url),
+        )
+
+    async def send(
+        self,
+        method: str,
+        path: str = "",
+        *,
+        repeatable: bool,
+        units: int = 1,
+        params: Mapping[str, Any] | None = None,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        about: object = None,
+        explain: Explain = lambda _: None,
+    ) -> Answer:
+        """One request, and the answer if it is a success.
+
+        repeatable: sending it twice does no harm there (a read, a PATCH). If not, silence raises OutcomeUnknown.
+        units: what it costs of the limit, in the vendor's unit (requests, elements, messages).
+        about: whom it concerns, hidden in the vendor's words like everything sent, even where this request names nobody.
+        explain: asked first, about successes too, since some vendors report failure under 200. None: the status decides.
+
+        Raises: Transient, RateLimited, OutcomeUnknown, Misconfigured, Malformed, Gone; whatever `explain` and the limits raise.
+        """
+        await self._limits.take(self._key, units)
+        started = perf_counter()
+        merged = {**self._headers, **(headers or {})}
+        build = partial(self._client.build_request, method, self._base_url + path, params=params, json=json, headers=merged)
+        outcome = await self._exchange(build, (params, json, about), repeatable)
+        note = partial(
+            _log.info,
+            "outbound",
+            service=self._key,
+            method=method,
+            path=without(path, self._secrets),
+            units=units,
+            ms=round((perf_counter() - started) * 1000),
+        )
+        if isinstance(outcome, Answer):
+            note = partial(note, status=outcome.status)
+            problem = explain(outcome) or self._by_status(outcome, repeatable)
+            if problem is None:
+                note()
+                await self._limits.answered(self._key)
+                return outcome
+        else:
+            problem = outcome
+        note(problem=problem.code)
+        await self._limits.refused(self._key, problem)
+        raise problem
+
+    def read(self, answer: Answer, shape: TypeAdapter[T]) -> T:
+        """The answer as `shape`. Raises: Malformed, naming the first field that does not fit but never its value."""
+        misfit = "It is not JSON"
+        if (parsed := answer.json()) is not None:
+            try:
+                return shape.validate_python(parsed)
+            except ValidationError as error:
+                first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+                misfit = f"{'.'.join(str(part) for part in first['loc']) or 'the whole'}: {first['msg']}"
+        raise self.unreadable(misfit)
+
+    def unreadable(self, why: str) -> OutsideProblem:
+        return self._problem(_UNREADABLE, why, "unreadable")
+
+    def unknown(self, why: str) -> OutsideProblem:
+        return self._problem(_UNKNOWN, why, "unknown")
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def _exchange(self, build: Callable[[], httpx.Request], sent: object, repeatable: bool) -> Answer | OutsideProblem:
+        # Problems are returned, not raised: raised here they would carry httpx's error, and with it the address and its key.
+        try:
+            # httpx measures each wait; the deadline ends an answer that trickles in for ever.
+            async with asyncio.timeout(self._connect_s + 2 * self._read_s):
+                response = await self._client.send(build(), stream=True)
+                try:
+                    body = await _read_body(response)
+                finally:
+                    await response.aclose()
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeEncodeError):
+            return self._problem(_UNUSABLE, "It is not a web address, or holds characters that no key has", "setting")
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
+            return self._problem(_UNREACHABLE, "No connection could be made", "unreachable")
+        except (httpx.TimeoutException, TimeoutError):
+            why = f"No answer came within {self._read_s:g} seconds"
+            return self._problem(_SILENT if repeatable else _UNKNOWN, why, "timeout")
+        except (httpx.TransportError, httpx.DecodingError):
+            why = "The connection ended before the answer was complete"
+            return self._problem(_SILENT if repeatable else _UNKNOWN, why, "broken")
+        if body is None:
+            why = f"The answer is larger than {LARGEST_BODY // 1024 // 1024} MB"
+            return self._problem(_UNREADABLE if repeatable else _UNKNOWN, why, "too_large")
+        return Answer(
+            status=response.status_code,
+            headers=response.headers,
+            body=body,
+            retry_after=retry_after_s(response.headers.get("Retry-After"), self._now()) or self._pause_s,
+            sent=sent,
+            secrets=self._secrets,
+        )
+
+    def _by_status(self, answer: Answer, repeatable: bool) -> OutsideProblem | None:
+        if answer.succeeded:
+            return None
+        if answer.status == 429:
+            return RateLimited(self.service, retry_after=answer.retry_after, code=f"{self._key}.rate_limited")
+        said = answer.quote(self._said(answer))
+        why = f'It answered {answer.status}: "{said}"' if said else f"It answered {answer.status}"
+        if answer.status == 503 and "Retry-After" in answer.headers:
+            what, todo = (text.format(self.service) for text in (_FAULTY.what, _FAULTY.todo))
+            return RateLimited(
+                self.service, retry_after=answer.retry_after, what=what, why=why, todo=todo, code=f"{self._key}.503"
+            )
+        return self._problem(_kind(answer.status, repeatable), why, str(answer.status))
+
+    def _problem(self, kind: _Kind, why: str, code: str) -> OutsideProblem:
+        what, todo = kind.what.format(self.service), kind.todo.format(self.service)
+        return kind.error(self.service, what, why, todo, code=f"{self._key}.{code}")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A class of failure, and its words; {} stands for the service."""
+
+    error: type[OutsideProblem]
+    what: str
+    todo: str
+
+
+_BY_ITSELF = "Nothing to do; it is tried again by itself"
+_UNREACHABLE = _Kind(Transient, "{} could not be reached", _BY_ITSELF)
+_SILENT = _Kind(Transient, "{} did not answer", _BY_ITSELF)
+_FAULTY = _Kind(Transient, "{} is out of service", _BY_ITSELF)
+_UNKNOWN = _Kind(OutcomeUnknown, "{} may or may not have done what was asked", "Look in {} before repeating it")
+_UNUSABLE = _Kind(Misconfigured, "The address or key set for {} cannot be used", "Ask the administrator to correct the setting")
+_REFUSED = _Kind(Misconfigured, "{} refused us", "Ask the administrator to check key, rights and bill; retrying will not help")
+_MOVED = _Kind(Misconfigured, "{} sent us to another address", "Ask the administrator to correct the address set for {}")
+_GONE = _Kind(
+    Gone,
+    "{} no longer has what we asked for",
+    "Check whether it was deleted there; if every call fails so, the address set for {} is wrong",
+)
+_REJECTED = _Kind(Malformed, "{} did not accept our request", "Report it to a developer; retrying will not help")
+_UNREADABLE = _Kind(Malformed, "{} gave an answer we cannot read", "Report it to a developer; retrying will hardly help")
+
+
+def _kind(status: int, repeatable: bool) -> _Kind:
+    match status:
+        case 401 | 402 | 403 | 407:
+            return _REFUSED
+        case 404 | 410:
+            return _GONE
+        case 408:
+            return _FAULTY
+        case _ if status >= 500:
+            # A gateway, too, answers 5xx when the server behind it has done the work and only the answer got lost.
+            return _FAULTY if repeatable else _UNKNOWN
+        case _ if status < 400:
+            return _MOVED
+        case _:
+            return _REJECTED
+
+
+async def _read_body(response: httpx.Response) -> bytes | None:
+    """The whole body; None once it proves larger than LARGEST_BODY."""
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > LARGEST_BODY:
+            return None
+    return bytes(body)
+
+
+class _HostOnly(logging.Filter):
+    """httpx logs each request's whole address, and Google's holds our key and somebody's street."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(f"{arg.scheme}://{arg.host}" if isinstance(arg, httpx.URL) else arg for arg in record.args)
+        return True
+
+
+logging.getLogger("httpx").addFilter(_HostOnly())
