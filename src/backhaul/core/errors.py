@@ -9,7 +9,7 @@
     ├── Locked               423  refused for a while, on purpose
     ├── TooMany              429  slow down
     ├── LeaseLost                 another worker has taken this task over: stop, write nothing
-    └── OutsideProblem            a service outside the office did not do what was asked; `service` names it
+    └── OutsideProblem       502  a service outside the office did not do what was asked; `service` names it
         ├── Transient             nothing happened there, or repeating is harmless: it is tried again
         │   └── RateLimited       the same, but not before `retry_after` seconds
         ├── OutcomeUnknown        sent, no answer: look there before repeating
@@ -29,7 +29,8 @@ from collections.abc import Sequence
 class Problem(Exception):
     """A failure a person can act on.
 
-    what, why, todo: one sentence each, without a full stop needed at the end; `code` groups failures of one cause, e.g. "quo.401".
+    what, why, todo: one sentence each, without a full stop needed at the end.
+    code: groups failures of one cause, e.g. "quo.401".
     """
 
     status = 500
@@ -111,6 +112,7 @@ class LeaseLost(Problem):
 class OutsideProblem(Problem):
     """A service outside the office failed us. `service` is its name as people know it ("Google Maps", "Quo")."""
 
+    status = 502
     code = "outside"
 
     def __init__(self, service: str, what: str, why: str = "", todo: str = "", *, code: str | None = None) -> None:

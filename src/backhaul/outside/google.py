@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from backhaul.core.errors import Malformed, Misconfigured, OutsideProblem, RateLimited, Transient
 from backhaul.core.answer import Answer
+from backhaul.core.errors import Malformed, Misconfigured, OutsideProblem, RateLimited, Transient
 from backhaul.core.outbound import Limits, Outbound
 
 SERVICE = "Google Maps"

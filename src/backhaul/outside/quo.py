@@ -13,8 +13,8 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from backhaul.core.errors import Gone, Misconfigured, OutsideProblem, Transient
 from backhaul.core.answer import Answer
+from backhaul.core.errors import Gone, Misconfigured, OutsideProblem, Transient
 from backhaul.core.outbound import Limits, Outbound
 from backhaul.outside.quo_contact import MANY, ONE, Contact, merge, new
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from backhaul.core.errors import Malformed, Misconfigured, OutsideProblem, Transient
 from backhaul.core.answer import Answer
+from backhaul.core.errors import Malformed, Misconfigured, OutsideProblem, Transient
 from backhaul.core.outbound import Limits, Outbound
 
 SERVICE = "Slack"

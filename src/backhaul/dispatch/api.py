@@ -1,0 +1,185 @@
+"""The office's endpoints: one for each workflow, and what the pages read."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from backhaul.core.errors import Forbidden, NotFound, Rejected, Transient
+from backhaul.core.faults import NOT_AN_OBJECT, NOT_JSON
+from backhaul.core.http import Answer, Asking, IdempotencyKey, actor, person
+from backhaul.core.queries import Queries
+from backhaul.core.store import Row, Store
+from backhaul.core.task_api import Shape
+from backhaul.core.workflow import Workflow
+from backhaul.dispatch import clients
+from backhaul.dispatch.forms import rejected
+from backhaul.dispatch.office import STAFF, Office
+from backhaul.dispatch.outside import STAND_IN_NAMES
+from backhaul.dispatch.settings import Settings
+
+_tasks = Queries("tasks")
+
+
+def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
+    """POST /webhook/<workflow>: validates the form, every fault at once, then saves and answers."""
+    body = {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": workflow.form.model_json_schema(by_alias=True)}},
+        }
+    }
+
+    @api.post(f"/webhook/{workflow.name}", name=workflow.name, tags=["workflows"], openapi_extra=body)
+    async def submit(request: Request, claims: Asking, idempotency_key: IdempotencyKey = None) -> Any:
+        form = await _form(request, workflow)
+        store: Store = request.app.state.store
+        reply = await workflow.submit(store, form, actor(request, claims), key=idempotency_key)
+        return reply.body
+
+    submit.__doc__ = (workflow.form.__doc__ or "").strip()
+
+
+def office_endpoints(shape: Shape) -> APIRouter:
+    api = APIRouter(tags=["office"], default_response_class=Answer)
+
+    @api.get("/webhook/get-clients")
+    async def get_clients(
+        request: Request,
+        claims: Asking,
+        *,
+        q: Annotated[
+            str | None, Query(max_length=100, description="A part of a name, K number, telephone number, town or e-mail")
+        ] = None,
+        status: Annotated[str | None, Query(pattern="^(active|inactive|archived)$")] = None,
+        after: Annotated[UUID | None, Query(description="The `next` of the page before")] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> Any:
+        """Clients by name, each with the newest task of each type and its drive times in a nutshell."""
+        async with person(request, claims) as (tx, who):
+            _staff_only(who)
+            page = await clients.page(tx, q=q, status=status, after=after, limit=limit)
+        shown = [client | {"tasks": [shape(task) for task in client["tasks"]]} for client in page.clients]
+        return {
+            "success": True,
+            "clients": shown,
+            "next": page.next,
+            "count": page.count,  # of all that were asked for, not of this page
+            "activeCount": page.active,
+            "inactiveCount": page.count - page.active,
+        }
+
+    @api.get("/webhook/get-client")
+    async def get_client(
+        request: Request,
+        claims: Asking,
+        ident: Annotated[UUID | None, Query(alias="id")] = None,
+        knumber: Annotated[str | None, Query(max_length=20)] = None,
+    ) -> Any:
+        """One client whole: record, drive times nearest first, all its tasks."""
+        async with person(request, claims) as (tx, who):
+            _staff_only(who)
+            record = await clients.whole(tx, client_id=ident, knumber=knumber)
+            times = await clients.drive_times(tx, record["id"])
+            tasks = await tx.all(_tasks.of_entity, {"entity_type": "client", "entity_id": record["id"]})
+        return {"success": True, "client": record, "drive_times": times, "tasks": [shape(task) for task in tasks]}
+
+    @api.get("/portal-config", tags=["pages"])
+    async def portal_config(request: Request) -> Any:
+        """What a page must know before anybody signs in."""
+        settings: Settings = request.app.state.settings
+        return {
+            "product": "Backhaul",
+            "supabaseUrl": settings["supabase_url"],
+            "supabaseAnonKey": settings["supabase_anon_key"],
+            "pollMs": 30_000,
+            "standIns": STAND_IN_NAMES if settings["stand_ins"] else [],
+            "demo": {"users": DEMO_USERS} if settings["demo"] else None,
+        }
+
+    return api
+
+
+DEMO_USERS = ("admin@demo.test", "supervisor@demo.test", "agent@demo.test", "agent2@demo.test")
+
+
+class Fault(BaseModel):
+    """A fault for one stand-in: `ok` ends it; `times` is how often, or until it is ended."""
+
+    model_config = ConfigDict(extra="allow")
+    service: str = Field(max_length=20)
+    fault: str = Field(max_length=20)
+    times: int | None = Field(default=None, ge=1, le=100_000)
+
+
+def sandbox_endpoints() -> APIRouter:
+    """Faults on demand. There only while the stand-ins are in use, and for admins only."""
+    api = APIRouter(prefix="/sandbox", tags=["stand-ins"], default_response_class=Answer)
+
+    @api.get("/faults")
+    async def get_faults(request: Request, claims: Asking) -> Any:
+        """The faults in force, and what can be chosen."""
+        async with person(request, claims) as (_, who):
+            address = _stand_ins(request, who)
+        return await ask_stand_ins(address, "GET")
+
+    @api.post("/faults")
+    async def set_fault(request: Request, claims: Asking, fault: Fault) -> Any:
+        """Makes a stand-in fail, or work again."""
+        async with person(request, claims) as (_, who):
+            address = _stand_ins(request, who)
+        return await ask_stand_ins(address, "POST", fault.model_dump(exclude_none=True))
+
+    return api
+
+
+async def ask_stand_ins(address: str, method: str, body: Any = None) -> dict[str, Any]:
+    """Passes an order for faults on. Raises: Rejected with the stand-ins' own words; Transient when they do not run."""
+    try:
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as line:
+            answer = await line.request(method, f"{address}/_stand-ins/faults", json=body)
+    except httpx.HTTPError as error:
+        raise Transient(
+            "The stand-ins", "The stand-ins do not answer", type(error).__name__, "Start them with: backhaul sandbox serve"
+        ) from error
+    said: dict[str, Any] = answer.json()
+    if answer.status_code >= 400:
+        raise Rejected(str(said.get("message", "The stand-ins refused")), code="sandbox")
+    return {"success": True, **said}
+
+
+async def _form(request: Request, workflow: Workflow[Any, Office]) -> Any:
+    try:
+        sent = json.loads(await request.body(), parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise Rejected(NOT_JSON, "", "Send a JSON object in UTF-8", code="json") from None
+    if not isinstance(sent, dict):
+        raise Rejected(NOT_AN_OBJECT, "", "Send a JSON object", code="json")
+    try:
+        return workflow.form.model_validate(sent)
+    except ValidationError as error:
+        raise rejected(error, workflow.form) from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _staff_only(who: Row) -> None:
+    if who["role"] not in STAFF:
+        raise Forbidden("Only the office's staff may see clients", "", "Ask the office", code="role")
+
+
+def _stand_ins(request: Request, who: Row) -> str:
+    settings: Settings = request.app.state.settings
+    address: str | None = settings["stand_ins"]
+    if address is None:
+        raise NotFound("There are no stand-ins here", "The real services are in use", "", code="no_stand_ins")
+    if who["role"] != "admin":
+        raise Forbidden("Only admins may make the stand-ins fail", "", "Sign in as an admin", code="role")
+    return address

@@ -1,0 +1,120 @@
+"""The whole product as one ASGI application: workflows, tasks, sessions, health, pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import FileResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from backhaul.core.health import health_endpoints
+from backhaul.core.http import Answer
+from backhaul.core.limits import SharedLimits
+from backhaul.core.manners import Manners
+from backhaul.core.refusals import REFUSED, answer_errors
+from backhaul.core.session_api import session_endpoints
+from backhaul.core.sessions import Sessions, Tokens
+from backhaul.core.share import share
+from backhaul.core.store import Store
+from backhaul.core.stream import Stream
+from backhaul.core.task_api import process_endpoint, shaper, task_endpoints
+from backhaul.core.worker import Worker, worker_name
+from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_endpoint
+from backhaul.dispatch.office import workflows
+from backhaul.dispatch.outside import outside
+from backhaul.dispatch.settings import Settings
+from backhaul.dispatch.workflows import add_client, archive
+
+__all__ = ["add_client", "archive", "create_app", "workflows"]
+
+
+def create_app(settings: Settings, dsn: str) -> FastAPI:
+    """The application. dsn: a login that may become `authenticated` and `service_role`. It opens its own connections."""
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        store = Store(dsn, at_least=4, at_most=20, pooled=settings["database_pooled"])
+        await store.open()
+        tokens = Tokens(settings.jwt_secret)
+        sessions = Sessions(store, tokens)
+        stream = Stream(store)
+        await stream.open()
+        async with outside(settings, SharedLimits(store)) as office:
+            app.state.store, app.state.tokens, app.state.sessions, app.state.stream = store, tokens, sessions, stream
+            app.state.worker = Worker(store, workflows, office, name=f"api:{worker_name()}")
+            yield
+        await stream.close()
+        sessions.close()
+        await store.close()
+
+    app = FastAPI(
+        title="Backhaul",
+        version=version("backhaul"),
+        summary="Save now, haul the slow work in the background, speak only when something failed.",
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+        default_response_class=Answer,
+    )
+    app.state.settings = settings
+    app.state.service_key = settings.service_key
+    answer_errors(app)
+    shape = shaper(workflows.label)
+    for router in (
+        session_endpoints(),
+        task_endpoints(shape),
+        _workflow_endpoints(),
+        office_endpoints(shape),
+        sandbox_endpoints(),
+    ):
+        app.include_router(router, responses=REFUSED)
+    app.include_router(health_endpoints(share("supabase", "migrations")))
+    _pages(app)
+    app.add_middleware(Manners, connect_to=_realtime(settings["supabase_url"]))
+    return app
+
+
+def _workflow_endpoints() -> APIRouter:
+    api = APIRouter(default_response_class=Answer)
+    for workflow in workflows.by_name.values():
+        workflow_endpoint(api, workflow)
+    process_endpoint(api, "/webhook/process-drive-times", add_client.calculate_drive_times.name)
+    process_endpoint(api, "/webhook/process-quo-sync", add_client.sync_quo.name)
+    return api
+
+
+def _pages(app: FastAPI) -> None:
+    web = share("web")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        return FileResponse(web / "docs.html")
+
+    app.router.default = _Pages(
+        directory=web, html=True
+    )  # not a mount: that would answer for endpoints asked with a wrong method
+
+
+class _Pages(StaticFiles):
+    """The pages as they lie in web/. A browser asks each time whether a file has changed, so an edited page is seen at once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if scope["method"] not in ("GET", "HEAD") and self.lookup_path(path)[1] is None:
+            raise HTTPException(404)
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "public, max-age=31536000, immutable" if path.startswith("vendor/") else "no-cache"
+        return response
+
+
+def _realtime(supabase_url: str | None) -> str:
+    """What the pages may connect to besides us, for the content security policy."""
+    if not supabase_url:
+        return ""
+    host = urlsplit(supabase_url).netloc
+    return f"https://{host} wss://{host}" if supabase_url.startswith("https") else f"http://{host} ws://{host}"

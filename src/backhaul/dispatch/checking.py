@@ -1,0 +1,88 @@
+"""`backhaul check`: is everything in its place, and does each outside service answer?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import psycopg
+
+from backhaul.core.errors import Malformed, OutsideProblem, Problem
+from backhaul.core.migrations import verify
+from backhaul.core.outbound import NO_LIMITS
+from backhaul.core.share import share
+from backhaul.dispatch.database import Access
+from backhaul.dispatch.office import Office
+from backhaul.dispatch.outside import outside
+from backhaul.dispatch.settings import Settings
+from backhaul.outside.maps import Address
+
+_CITY_HALL = Address(line="1841 Argyle Street", city="Halifax", province="NS", postal_code="B3J 3A5")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. ok None: not set, so not asked."""
+
+    name: str
+    ok: bool | None
+    what: str
+    todo: str = ""
+
+
+def check_database(access: Access) -> list[Check]:
+    """Does it answer, and is its schema today's?"""
+    try:
+        with psycopg.connect(access.owner, autocommit=True, connect_timeout=5) as connection:
+            version = connection.info.server_version
+            where = verify(connection, share("supabase", "migrations"))
+    except psycopg.OperationalError as error:
+        return [Check("database", False, str(error).strip(), "Check DATABASE_URL, and that the server runs")]
+    kind = "embedded Postgres" if access.embedded else "Postgres"
+    schema = (
+        "today's"
+        if where.up_to_date
+        else f"{len(where.pending)} migrations to apply, {len(where.unknown)} unknown to this version"
+    )
+    return [
+        Check("database", True, f"{kind} {version // 10000}.{version % 10000}"),
+        Check(
+            "schema",
+            where.up_to_date,
+            schema,
+            "" if where.up_to_date else "Run: backhaul migrate" if where.pending else "Update this program",
+        ),
+    ]
+
+
+async def check_outside(settings: Settings) -> list[Check]:
+    """Asks each service one harmless question; Google bills its geocoding call like any other."""
+    standing_in = bool(settings["stand_ins"])
+    async with outside(settings, NO_LIMITS) as office:
+        return [
+            await _ask("Google Maps", standing_in or settings["google_key"], lambda: office.maps.locate(_CITY_HALL)),
+            await _ask("Quo", standing_in or settings["quo_key"], lambda: office.quo.knows("backhaul:check")),
+            await _ask("Slack", office.notices, lambda: _slack_listens(office)),
+        ]
+
+
+async def _ask(name: str, is_set: object, question: Callable[[], Awaitable[object]]) -> Check:
+    if not is_set:
+        return Check(name, None, "not set")
+    try:
+        await question()
+    except OutsideProblem as problem:
+        notes = " ".join(getattr(problem, "__notes__", []))
+        return Check(name, False, f"{problem.message} {notes}".strip(), problem.todo)
+    except Problem as problem:
+        return Check(name, False, problem.message, problem.todo)
+    return Check(name, True, "answers")
+
+
+async def _slack_listens(office: Office) -> None:
+    """An empty message is refused by a living webhook and shown to nobody; a dead one says that it is dead."""
+    if office.notices is not None:
+        try:
+            await office.notices.post("")
+        except Malformed:
+            return

@@ -1,0 +1,135 @@
+"""The two processes of the product: the one that answers people, and the one that does the slow work."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import psycopg
+import structlog
+import uvicorn
+
+from backhaul.core.delivery import Delivery, sweep
+from backhaul.core.limits import SharedLimits
+from backhaul.core.store import Store
+from backhaul.core.stream import Stream
+from backhaul.core.worker import LAST_WORDS_S, Worker
+from backhaul.dispatch.app import archive, create_app, workflows
+from backhaul.dispatch.office import OFFICE_TIME, Office
+from backhaul.dispatch.outside import limits_of, outside
+from backhaul.dispatch.settings import Settings
+
+GRACE_S = 20.0  # how long a worker that is told to stop finishes what it has in hand, before it hands it back
+
+_SCHEDULE = b"select private.set_schedule(%(name)s, %(task)s, %(label)s, %(at)s::time, %(zone)s)"
+_LANES = b"select coalesce(array_agg(lane), '{}') as lanes from private.foreign_lanes"
+_log = structlog.get_logger(__name__)
+
+
+# ── The worker ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def work(settings: Settings, dsn: str, *, ready: Callable[[str], object], grace_s: float = GRACE_S) -> None:
+    """Runs due tasks until SIGTERM or SIGINT; then finishes what it has in hand, and hands back what takes too long."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    store = Store(dsn, at_least=2, at_most=int(settings["worker_tasks"]) // 2 + 5, house=True)
+    await store.open()
+    limits = SharedLimits(store)
+    lanes = await _prepare(settings, store, limits, stop)
+    async with outside(settings, limits) as office:
+        worker = Worker(store, workflows, office)
+        delivery = Delivery(store, worker.work_on, lanes, at_once=int(settings["worker_tasks"]))
+        with worker.heartbeat():
+            delivering = asyncio.create_task(delivery.run(), name="delivery")
+            sweeping = asyncio.create_task(sweep(store, stop), name="sweep")
+            stopping = asyncio.create_task(stop.wait())
+            ready(worker.name)
+            await asyncio.wait({delivering, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stop.set()
+            delivery.stop()
+            _log.info("worker stops", busy=worker.busy)
+            await asyncio.wait({delivering}, timeout=grace_s)
+        handed_back = await _leave(worker)
+        _log.info("worker stopped", handed_back=handed_back)
+        await asyncio.wait({delivering, sweeping}, timeout=LAST_WORDS_S)
+    await store.close()
+    for task in (delivering, sweeping):
+        if task.done() and (error := task.exception()) is not None:
+            raise error
+
+
+async def _prepare(settings: Settings, store: Store, limits: SharedLimits, stop: asyncio.Event) -> set[str]:
+    """Waits for a database that is still starting; then tells it the limits and schedules, and asks which lanes are ours."""
+    daily = {
+        "name": "daily archive",
+        "task": archive.archive_old_tasks.name,
+        "label": "Daily archive",
+        "at": settings["archive_at"],
+        "zone": OFFICE_TIME.key,
+    }
+    for last in (False,) * 20 + (True,):
+        try:
+            await limits.set(*limits_of(settings))
+            await store.call(_SCHEDULE, daily)
+            foreign = await store.call(_LANES)
+            break
+        except psycopg.OperationalError:
+            if last or stop.is_set():
+                raise
+            await asyncio.sleep(0.5)
+    return workflows.lanes - set(foreign["lanes"])
+
+
+async def _leave(worker: Worker[Office]) -> int:
+    try:
+        return await worker.leave()
+    except psycopg.OperationalError as error:
+        _log.warning("left without a database; the leases will run out", why=type(error).__name__)
+        return 0
+
+
+# ── The API and the pages ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def serve(settings: Settings, dsn: str, *, ready: Callable[[str], object]) -> None:
+    """Answers until SIGTERM or SIGINT. `ready` hears the address once requests are taken."""
+    app = create_app(settings, dsn)
+    config = uvicorn.Config(
+        app,
+        host=settings["host"],
+        port=settings["port"],
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=30,
+        backlog=512,
+    )
+    _Server(config, ready, lambda: getattr(app.state, "stream", None)).run()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which says when it is ready and hangs up the event streams before it waits for open requests."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[str], object], stream: Callable[[], Stream | None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._stream = stream
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.servers:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._ready(f"http://{host}:{port}")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        stream = self._stream()
+        if stream is not None:
+            stream.hang_up()
+        super().handle_exit(sig, frame)

@@ -1,0 +1,215 @@
+"""The settings of Backhaul, and the secrets it makes for itself when it runs on its own database."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from backhaul.core.errors import Problem
+from backhaul.core.settings import Found, Setting, read_settings
+
+
+def _yes_no(text: str) -> bool:
+    if text.lower() not in ("true", "false", "yes", "no", "1", "0", "on", "off"):
+        raise ValueError("it is neither yes nor no")
+    return text.lower() in ("true", "yes", "1", "on")
+
+
+def _one_of(*words: str) -> Any:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"it is none of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+def _number(low: int, high: int) -> Any:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(f"it is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _url(text: str) -> str:
+    if not re.match(r"https?://[^\s/]+", text):
+        raise ValueError("it is not an http(s) address")
+    return text.rstrip("/")
+
+
+def _secret(text: str) -> str:
+    if len(text.encode()) < 32:
+        raise ValueError("it has fewer than 32 characters")
+    return text
+
+
+def _postgres(text: str) -> str:
+    try:
+        conninfo_to_dict(text)
+    except psycopg.ProgrammingError:  # its words quote the address, and so the password
+        raise ValueError("it is not the address of a Postgres database") from None
+    return text
+
+
+def _clock_time(text: str) -> str:
+    try:
+        return time.fromisoformat(text).strftime("%H:%M")
+    except ValueError:
+        raise ValueError("it is not a time of day like 03:00") from None
+
+
+SETTINGS = (
+    Setting(
+        "database_url",
+        "DATABASE_URL",
+        "A Postgres 15+ or Supabase database, as postgresql://user:password@host:5432/name;"
+        " without it Backhaul runs its own, embedded",
+        secret=True,
+        parse=_postgres,
+    ),
+    Setting(
+        "database_pooled", "BACKHAUL_DATABASE_POOLED", "yes when the API's address is a transaction pooler", "no", parse=_yes_no
+    ),
+    Setting("host", "BACKHAUL_HOST", "The address to listen on", "127.0.0.1"),
+    Setting("port", "BACKHAUL_PORT", "The port to listen on; 0 takes a free one", "8080", parse=_number(0, 65535)),
+    Setting(
+        "jwt_secret",
+        "BACKHAUL_JWT_SECRET",
+        "Signs access tokens: on Supabase, the project's JWT secret; at least 32 characters",
+        secret=True,
+        parse=_secret,
+    ),
+    Setting(
+        "service_key",
+        "BACKHAUL_SERVICE_KEY",
+        "What our own services show to the internal endpoints; at least 32 characters",
+        secret=True,
+        parse=_secret,
+    ),
+    Setting("demo", "BACKHAUL_DEMO", "yes brings demo users and data", "no", parse=_yes_no),
+    Setting(
+        "demo_password",
+        "BACKHAUL_DEMO_PASSWORD",
+        "The password of the demo users; otherwise a random one, printed once",
+        secret=True,
+    ),
+    Setting(
+        "stand_ins",
+        "BACKHAUL_STAND_INS",
+        "The address of the stand-ins; when set, Google, Quo and Slack are never called",
+        parse=_url,
+    ),
+    Setting(
+        "maps",
+        "BACKHAUL_MAPS",
+        "google-routes, or google-distance-matrix for projects that still have it",
+        "google-routes",
+        parse=_one_of("google-routes", "google-distance-matrix"),
+    ),
+    Setting("google_key", "BACKHAUL_GOOGLE_KEY", "The Google Maps Platform key, restricted by address and API", secret=True),
+    Setting(
+        "maps_elements_per_minute",
+        "BACKHAUL_MAPS_ELEMENTS_PER_MINUTE",
+        "The Google project's quota of matrix elements a minute",
+        "3000",
+        parse=_number(60, 600000),
+    ),
+    Setting("quo_key", "BACKHAUL_QUO_KEY", "The Quo API key: Workspace Settings → API", secret=True),
+    Setting("slack_webhook", "BACKHAUL_SLACK_WEBHOOK", "Where the daily archive reports; optional", secret=True, parse=_url),
+    Setting(
+        "archive_at",
+        "BACKHAUL_ARCHIVE_AT",
+        "When old tasks are archived each day, office time (America/Halifax)",
+        "03:00",
+        parse=_clock_time,
+    ),
+    Setting(
+        "supabase_url",
+        "BACKHAUL_SUPABASE_URL",
+        "The Supabase project's address, to use its Realtime in the browser; optional",
+        parse=_url,
+    ),
+    Setting("supabase_anon_key", "BACKHAUL_SUPABASE_ANON_KEY", "Its public (anon or publishable) key"),
+    Setting(
+        "worker_tasks", "BACKHAUL_WORKER_TASKS", "How many tasks one worker has in hand at once", "20", parse=_number(2, 200)
+    ),
+    Setting(
+        "log_level",
+        "BACKHAUL_LOG_LEVEL",
+        "debug, info, warning or error",
+        "info",
+        parse=_one_of("debug", "info", "warning", "error"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings as found. `home`: where all state of this installation lies."""
+
+    home: Path
+    found: Mapping[str, Found]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.found[name].value
+
+    @cached_property
+    def jwt_secret(self) -> str:
+        return self["jwt_secret"] or self._own("jwt_secret")
+
+    @cached_property
+    def service_key(self) -> str:
+        return self["service_key"] or self._own("service_key")
+
+    def _own(self, name: str) -> str:
+        """A secret of this installation: made once, kept under its home for nobody else to read."""
+        file = self.home / "secrets" / name
+        try:
+            return _kept(file)
+        except OSError as error:
+            raise Problem(
+                f"Backhaul's home {self.home} cannot be used",
+                f"{error.strerror}: {error.filename}",
+                "Name a folder that you may write with BACKHAUL_HOME",
+                code="home",
+            ) from error
+
+
+def _kept(file: Path) -> str:
+    """What the file holds; the first to ask puts it there."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = file.with_name(f"{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as new:
+        new.write(secrets.token_urlsafe(48))
+    try:
+        os.link(made, file)  # only the first of several starters keeps its secret
+    except FileExistsError:
+        pass
+    finally:
+        made.unlink()
+    return file.read_text("ascii")
+
+
+def home_folder(env: Mapping[str, str] = os.environ) -> Path:
+    """BACKHAUL_HOME, or the place where the system keeps a user's data."""
+    given = env.get("BACKHAUL_HOME")
+    data = env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(given).expanduser().absolute() if given else Path(data) / "backhaul"
+
+
+def load(flags: Mapping[str, str | None] | None = None, env: Mapping[str, str] = os.environ) -> Settings:
+    """Reads all settings. Raises: Problem on the first that is wrong."""
+    home = home_folder(env)
+    return Settings(home, read_settings(SETTINGS, file=home / "backhaul.toml", flags=flags or {}, env=env))

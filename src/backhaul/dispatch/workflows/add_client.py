@@ -1,0 +1,87 @@
+"""add-client: the caller waits for the save alone; Google Maps and Quo are asked afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from backhaul.core.errors import OutcomeUnknown, Transient, Unplaceable
+from backhaul.core.store import Actor, Tx
+from backhaul.core.task import Retry, Run
+from backhaul.core.workflow import Saved
+from backhaul.dispatch import clients, drivers
+from backhaul.dispatch.office import STAFF, Office, workflow
+from backhaul.outside.maps import Found, Leg, Place, Point
+
+add_client = workflow("add-client", clients.NewClient, entity="client", audit="create_client", allow=STAFF)
+
+
+# ── Sync phase: client, audit log and tasks are written in one commit, then the caller hears ──
+@add_client.sync
+async def save_client(tx: Tx, form: clients.NewClient, by: Actor) -> Saved:
+    client_id = await clients.insert(tx, form, by)
+    return Saved(
+        client_id,
+        f"{form.full_name} ({form.knumber})",
+        details={"client_name": form.full_name, "knumber": form.knumber},
+        message="Client saved. Drive times and Quo sync processing in background.",
+        then=[calculate_drive_times.later(client_id), sync_quo.later(client_id)],
+    )
+
+
+# ── Background steps: one row each. An error not named in retry= stops it and tells a person ──
+@add_client.background(once_per="client_id", retry=Retry(attempts=5, on=Transient), lane="maps")
+async def calculate_drive_times(run: Run[Office], client_id: UUID) -> dict[str, Any]:
+    """Drive times from every active driver's home. A driver without an answer is recorded with the reason; the rest have theirs."""
+    client = await clients.get(run.db, client_id)
+    home = client.home or await _find_home(run, client)
+    legs, starts = await _starting_points(run)
+    await clients.put_drive_times(run.db, client.id, legs, source=run.office.maps.service)
+    for batch in run.office.maps.batches(starts):  # one call measures many drivers
+        measured = await run.step("ask Maps", run.office.maps.minutes, batch, home)
+        await clients.put_drive_times(run.db, client.id, measured, source=run.office.maps.service)  # upsert: safe to repeat
+        legs |= measured
+    answered = sum(leg.minutes is not None for leg in legs.values())
+    return {"drive_times_calculated": answered, "without_answer": len(legs) - answered}
+
+
+@add_client.background(
+    once_per="client_id", retry=Retry(attempts=8, on=(Transient, OutcomeUnknown)), lane="quo", label="Sync to Quo"
+)
+async def sync_quo(run: Run[Office], client_id: UUID) -> dict[str, Any]:
+    """The client is in Quo once, as a contact. Quo keeps duplicates, so put_contact looks before it creates."""
+    client = await clients.get(run.db, client_id)
+    kept = await run.step(
+        "put contact",
+        run.office.quo.put_contact,
+        client.contact,
+        external_id=f"client:{client.id}",
+        contact_id=client.openphone_contact_id,
+    )
+    await clients.put_quo_contact(run.db, client.id, kept.contact_id)
+    return {"contact_id": kept.contact_id, "created": kept.created}
+
+
+async def _find_home(run: Run[Office], client: clients.Client) -> Point:
+    """Each address is looked up once; its coordinates are kept with the client and with the checkpoint."""
+    found: Found = await run.step("find the client's address", run.office.maps.locate, client.address)
+    await clients.put_home(run.db, client, found)
+    return found.point
+
+
+async def _starting_points(run: Run[Office]) -> tuple[dict[UUID, Leg], list[Place]]:
+    """Where the drivers set out from; and, for those whose address nobody knows, the reason as their answer."""
+    unknown: dict[UUID, Leg] = {}
+    starts: list[Place] = []
+    for driver in await drivers.with_homes(run.db):
+        home = driver.home
+        if home is None:
+            try:
+                found = await run.step("find a driver's address", run.office.maps.locate, driver.address)
+            except Unplaceable as problem:
+                unknown[driver.id] = Leg(error=f"The driver's own address: {problem.message}")
+                continue
+            await drivers.put_home(run.db, driver, found)
+            home = found.point
+        starts.append(Place(id=driver.id, point=home))
+    return unknown, starts
