@@ -1,0 +1,264 @@
+"use strict"
+
+/**
+ * One client in full: record, drive times, and the history of the work done in the background.
+ */
+const ClientCard = (() => {
+  const { el, svg, icon, fill, byId } = Dom
+  const { isOpen: isOpenFailure } = OpenFailures
+  const SOON_MS = 150
+  const NO_BREAK = "\u00a0"
+  const PAGE_TITLE = document.title
+
+  let shownId = null
+  let asked = 0
+  let soon = 0
+  let onClose = () => {}
+  /** @type {any} */
+  let data = null
+
+  /**
+   * @param {string} id
+   * @param {{highlight?: boolean, onClose: () => void, focus?: boolean}} options highlight: mark its failures, for who comes from a failure notice
+   */
+  async function show(id, { highlight = false, onClose: closed, focus = true }) {
+    shownId = id
+    onClose = closed
+    data = null
+    const card = byId("clientCard")
+    card.hidden = false
+    card.classList.toggle("highlight", highlight)
+    draw(el("p", { class: "loading", role: "status" }, "Loading the client…"))
+    if (focus) card.focus()
+    await read()
+  }
+
+  function hide() {
+    shownId = null
+    asked += 1
+    byId("clientCard").hidden = true
+    document.title = PAGE_TITLE
+  }
+
+  /** A task of this client changed: shown at once, and the rest read again shortly after. */
+  function hear(task) {
+    if (!shownId || task.entity_id !== shownId) return
+    if (data) {
+      const known = data.tasks.findIndex((one) => one.id === task.id)
+      if (known >= 0) data.tasks[known] = { ...data.tasks[known], ...task }
+      else data.tasks.unshift(task)
+      drawData()
+    }
+    clearTimeout(soon)
+    soon = setTimeout(read, SOON_MS)
+  }
+
+  /** Reads it again without losing what is shown. @returns {Promise<any|null>} the answer */
+  async function read() {
+    if (!shownId) return null
+    asked += 1
+    const mine = asked
+    try {
+      const answer = await APIClient.get(`/get-client?id=${encodeURIComponent(shownId)}`)
+      if (mine !== asked) return null
+      data = { client: answer.client, legs: answer.drive_times ?? [], tasks: answer.tasks ?? [] }
+      drawData()
+    } catch (error) {
+      if (mine === asked)
+        draw(null, Dom.problem(error, el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: read }, "Try again")))
+    }
+    return data
+  }
+
+  // ── Drawing ──
+
+  function draw(title, ...content) {
+    const card = byId("clientCard")
+    const close = el(
+      "button",
+      { type: "button", class: "btn btn-sm btn-quiet", "data-focus": "close", onclick: () => onClose() },
+      icon("x-lg"),
+      "Close",
+    )
+    const key = card.contains(document.activeElement) ? document.activeElement.closest("[data-focus]")?.dataset.focus : null
+    fill(card, el("header", { class: "client-head" }, el("div", {}, title), close), ...content)
+    if (key) (card.querySelector(`[data-focus="${CSS.escape(key)}"]`) ?? card).focus()
+  }
+
+  function drawData() {
+    const { client, legs, tasks } = data
+    const name = [client.firstname, client.lastname].filter(Boolean).join(" ") || "(no name)"
+    document.title = `${name} · ${PAGE_TITLE}`
+    const title = [
+      el("h2", {}, name),
+      el(
+        "p",
+        {},
+        el("span", { class: "k-number" }, client.knumber),
+        client.active === false && el("span", { class: "role-badge" }, "Inactive"),
+      ),
+    ]
+    draw(
+      title,
+      client.home_found === "approximate" &&
+        el("p", { class: "notice" }, icon("geo-alt"), el("span", {}, "Address found only approximately — check it")),
+      record(client),
+      // What needs a person comes first.
+      ...(tasks.some(isOpenFailure) ? [history(tasks), driveTimes(legs, tasks)] : [driveTimes(legs, tasks), history(tasks)]),
+    )
+  }
+
+  function record(client) {
+    const town = [client.city, client.prov, client.postalcode?.replace(" ", NO_BREAK)].filter(Boolean).join(" ")
+    const second = [client.secondary_civic_address, client.secondary_city, client.secondary_province, client.secondary_postal_code]
+      .filter(Boolean)
+      .join(", ")
+    const emergency = [client.emergency_contact_name, Format.phone(client.emergency_contact_number)].filter(Boolean).join(", ")
+    const rows = [
+      ["Phone", client.phone && el("a", { href: `tel:${client.phone}` }, Format.phone(client.phone))],
+      ["E-mail", client.email && el("a", { href: `mailto:${encodeURIComponent(client.email).replace("%40", "@")}` }, client.email)],
+      ["Address", [client.civicaddress, town].filter(Boolean).join(", ")],
+      ["Second address", [second, client.secondary_address_notes].filter(Boolean).join(" · ")],
+      ["Appointment length", client.appointment_length && Format.minutes(client.appointment_length)],
+      ["Emergency contact", emergency],
+      ["Notes", client.notes],
+    ]
+    return el(
+      "dl",
+      { class: "record" },
+      rows.filter(([, value]) => value).map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))),
+    )
+  }
+
+  function driveTimes(legs, tasks) {
+    const running = tasks.some((task) => task.task_type === "calculate_drive_times" && TaskChip.isUnfinished(task))
+    const longest = Math.max(1, ...legs.map((leg) => leg.duration_minutes ?? 0))
+    const calculated = legs
+      .map((leg) => leg.calculated_at)
+      .filter(Boolean)
+      .sort()
+      .at(-1)
+    return el(
+      "section",
+      { "aria-labelledby": "driveTimesTitle" },
+      el(
+        "h3",
+        { id: "driveTimesTitle" },
+        "Drive times",
+        calculated && !running && el("span", { class: "quiet" }, " ", Dom.ago(calculated)),
+      ),
+      running && el("p", { class: "notice working" }, icon("arrow-repeat"), el("span", {}, "Travel times are still being calculated")),
+      legs.length === 0 && !running && el("p", { class: "quiet" }, "None yet."),
+      legs.length > 0 &&
+        el(
+          "table",
+          { class: "drive-times" },
+          el(
+            "thead",
+            {},
+            el(
+              "tr",
+              {},
+              el("th", { scope: "col" }, "Driver"),
+              el("th", { scope: "col" }, "Time"),
+              el("th", { scope: "col", class: "number" }, "Distance"),
+            ),
+          ),
+          el(
+            "tbody",
+            {},
+            legs.map((leg) => legRow(leg, longest)),
+          ),
+        ),
+    )
+  }
+
+  /** The bar and its figure side by side: the chart is the table. */
+  function legRow(leg, longest) {
+    const name = el("th", { scope: "row" }, leg.driver_name)
+    if (leg.duration_minutes === null || leg.duration_minutes === undefined) {
+      return el("tr", {}, name, el("td", { colspan: 2, class: "quiet" }, leg.error || "No answer"))
+    }
+    const width = Math.max(2, Math.round((leg.duration_minutes / longest) * 100))
+    const bar = svg(
+      "svg",
+      { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" },
+      svg("rect", { class: "bar-fill", x: 0, y: 0, width, height: 8, rx: 1 }),
+    )
+    return el(
+      "tr",
+      {},
+      name,
+      el("td", { class: "bar-cell" }, el("div", {}, bar, el("span", { class: "figure" }, Format.minutes(leg.duration_minutes)))),
+      el("td", { class: "number" }, Format.km(leg.distance_km)),
+    )
+  }
+
+  function history(tasks) {
+    return el(
+      "section",
+      { "aria-labelledby": "historyTitle" },
+      el("h3", { id: "historyTitle" }, "Background work"),
+      tasks.length === 0 ? el("p", { class: "quiet" }, "None yet.") : el("ol", { class: "history" }, tasks.map(historyItem)),
+    )
+  }
+
+  function historyItem(task) {
+    const now = TaskChip.state(task)
+    const when = task.completed_at ?? task.started_at ?? task.created_at
+    const open = isOpenFailure(task)
+    return el(
+      "li",
+      { class: open ? "open-failure" : null },
+      el(
+        "p",
+        { class: "history-head" },
+        TaskChip.build(task),
+        Dom.ago(when),
+        task.attempt > 1 && el("span", {}, `Tried ${task.attempt} times`),
+        task.dismissed_at && el("span", {}, "Dismissed"),
+      ),
+      (now === "failed" || now === "again") && el("p", { class: "task-item-error" }, task.error_message || "Unknown error"),
+      (now === "failed" || now === "again") && TaskItem.hint(task),
+      open && retryButton(task),
+    )
+  }
+
+  function retryButton(task) {
+    const place = el("div", {})
+    const button = el(
+      "button",
+      {
+        type: "button",
+        class: "btn btn-sm btn-soft",
+        "data-focus": `retry-${task.id}`,
+        "aria-label": `Retry: ${Format.task(task)}`,
+        onclick: retry,
+      },
+      icon("arrow-clockwise"),
+      "Retry",
+    )
+    async function retry() {
+      if (button.getAttribute("aria-disabled") === "true") return
+      button.setAttribute("aria-disabled", "true")
+      fill(place)
+      try {
+        await APIClient.post("/retry-task", { task_id: task.id })
+        hear({ ...task, status: "pending", error_message: null })
+        TaskMonitor.refresh()
+      } catch (error) {
+        fill(place, Dom.problem(error))
+      } finally {
+        button.removeAttribute("aria-disabled")
+      }
+    }
+    return el("div", { class: "retry" }, button, place)
+  }
+
+  /** Events may have been missed: looks again at what is shown. */
+  function catchUp() {
+    if (data) read()
+  }
+
+  return Object.freeze({ show, hide, hear, catchUp })
+})()

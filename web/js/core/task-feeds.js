@@ -1,0 +1,125 @@
+"use strict"
+
+/**
+ * The two live ways to hear of a task. Each `listen` calls onReady once changes really arrive, onTask for each change, and returns when the
+ * server ends it in good order; it throws when it breaks. Neither replays what was missed: the monitor reads the list after every onReady.
+ */
+
+/** Our own server's event stream. */
+class StreamFeed {
+  static state = "stream"
+  static silenceMs = 45_000
+
+  /** Whether this server has the stream at all; a portal on another back end may not. */
+  available = true
+
+  /** @param {{signal: AbortSignal, onReady: () => void, onTask: (task: any) => void}} listener */
+  async listen({ signal, onReady, onTask }) {
+    const response = await APIClient.fetch("/events", { base: "", signal, headers: { Accept: "text/event-stream" } })
+    const isStream = (response.headers.get("content-type") ?? "").startsWith("text/event-stream")
+    if (!response.ok || !response.body || !isStream) {
+      this.available = ![404, 405, 501].includes(response.status) && !(response.ok && !isStream)
+      throw new Error(`No event stream: HTTP ${response.status}`)
+    }
+    for await (const { event, data } of EventStream.read(response.body, { silenceMs: StreamFeed.silenceMs })) {
+      if (event === "hello") onReady()
+      if (event === "task") onTask(JSON.parse(data))
+      if (event === "bye") {
+        // "expired": the token this stream was opened with has ended; the next one opens with a fresh token.
+        if (JSON.parse(data).reason === "expired" && isTokenExpired()) await refreshAccessToken()
+        return
+      }
+    }
+  }
+}
+
+/** Supabase Realtime on the table itself; what a person may see is decided by row-level security with their own token. */
+class RealtimeFeed {
+  static state = "realtime"
+  static SCRIPT = "vendor/supabase-js-2.119.1/supabase.js"
+  /** @type {Promise<any>|null} */
+  static #library = null
+
+  static #policy = null
+
+  /** Breaks in a row after which the event stream is used instead. */
+  static patience = 3
+  #breaks = 0
+
+  /** @param {{url: string, key: string, userId: string, everybody: boolean}} options */
+  constructor({ url, key, userId, everybody }) {
+    this.url = url
+    this.key = key
+    // One condition only: older servers take a filter of two for a single malformed value. The status is judged by the monitor.
+    this.filter = everybody ? {} : { filter: `created_by=eq.${userId}` }
+  }
+
+  get available() {
+    return this.#breaks < RealtimeFeed.patience
+  }
+
+  /** @param {{signal: AbortSignal, onReady: () => void, onTask: (task: any) => void}} listener */
+  async listen({ signal, onReady, onTask }) {
+    let client = null
+    const renewed = () => client?.realtime.setAuth(JWTManager.getAccessToken())
+    try {
+      const { createClient } = await RealtimeFeed.#load()
+      client = createClient(this.url, this.key, {
+        auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+        accessToken: async () => JWTManager.getAccessToken(),
+      })
+      document.addEventListener("auth:renewed", renewed)
+      // Before subscribing, and awaited: a join without a token is accepted and then shows nothing, without an error.
+      await client.realtime.setAuth(JWTManager.getAccessToken())
+      await this.#subscribed(client, signal, onReady, onTask)
+    } catch (error) {
+      this.#breaks += 1
+      throw error
+    } finally {
+      document.removeEventListener("auth:renewed", renewed)
+      client?.realtime.disconnect()
+    }
+  }
+
+  #subscribed(client, signal, onReady, onTask) {
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => resolve(undefined), { once: true })
+      client
+        .channel("task-failures")
+        .on("postgres_changes", { event: "*", schema: "public", table: "background_tasks", ...this.filter }, (change) => {
+          if (change.new?.id) onTask(change.new)
+        })
+        // "SUBSCRIBED" only says the channel is joined; this message says that the database side listens, or why it does not.
+        .on("system", {}, (message) => {
+          if (message.extension !== "postgres_changes") return
+          if (message.status !== "ok") return reject(new Error(message.message))
+          this.#breaks = 0
+          onReady()
+        })
+        .subscribe((status, error) => {
+          if (status === "CHANNEL_ERROR" || status === "TIMED_OUT" || status === "CLOSED") reject(error ?? new Error(`Realtime: ${status}`))
+        })
+    })
+  }
+
+  static #load() {
+    RealtimeFeed.#library ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script")
+      script.onload = () => resolve(window.supabase)
+      script.onerror = () => {
+        RealtimeFeed.#library = null
+        reject(new Error("The Realtime library could not be loaded"))
+      }
+      script.src = RealtimeFeed.#address()
+      document.head.append(script)
+    })
+    return RealtimeFeed.#library
+  }
+
+  /** Trusted Types take a script's address from a policy only; this one knows a single address. A policy can be made once. */
+  static #address() {
+    if (!window.trustedTypes) return RealtimeFeed.SCRIPT
+    RealtimeFeed.#policy ??= window.trustedTypes.createPolicy("backhaul-realtime", { createScriptURL: () => RealtimeFeed.SCRIPT })
+    return RealtimeFeed.#policy.createScriptURL("")
+  }
+}
