@@ -1,0 +1,78 @@
+"""A portal for the whole run, a browser, and people before it who are checked afterwards for what no page may do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+from playwright.async_api import Browser, async_playwright, expect
+
+from tests.browser.person import Person
+from tests.browser.portal import Portal
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+People = Callable[..., Awaitable[Person]]
+Faults = Callable[..., None]
+
+expect.set_options(timeout=15_000)  # a shared machine may be slow; what is expected still ends the wait at once
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    portal = Portal(tmp_path_factory.mktemp("portal"))
+    try:
+        portal.wait_until_ready()
+        yield portal
+    finally:
+        portal.stop()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def person(portal: Portal, browser: Browser) -> AsyncIterator[People]:
+    """Opens a browser for one more person: `await person(dark=True, phone=True)`.
+
+    It stands far from Halifax, so that a time shown in the browser's zone would be seen. `at`: another portal than the run's own.
+    """
+    people: list[Person] = []
+    portal.tidy()
+
+    async def enter(*, dark: bool = False, phone: bool = False, at: Portal = portal) -> Person:
+        context = await browser.new_context(
+            viewport={"width": 390, "height": 844} if phone else {"width": 1360, "height": 860},
+            color_scheme="dark" if dark else "light",
+            timezone_id="Asia/Tokyo",
+            reduced_motion="reduce",
+            has_touch=phone,
+        )
+        people.append(Person(at, await context.new_page()))
+        return people[-1]
+
+    yield enter
+    for one in people:
+        await one.page.context.close()
+    assert [note for one in people for note in one.amiss] == []
+
+
+@pytest.fixture
+def faults(portal: Portal) -> Iterator[Faults]:
+    """`faults("quo", "401", times=1)`; all ended afterwards."""
+    ordered: list[str] = []
+
+    def order(service: str, fault: str, times: int | None = None) -> None:
+        ordered.append(service)
+        portal.fault(service, fault, times)
+
+    yield order
+    for service in ordered:
+        portal.fault(service, "ok")

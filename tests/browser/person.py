@@ -1,0 +1,122 @@
+"""Somebody before a real browser, and what they do again and again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import ConsoleMessage, Dialog, Error, Page, expect
+
+from tests.browser.portal import PASSWORD, Portal, new_number
+
+AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js"
+
+_RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+_FINDINGS = """
+axe.run(document, {runOnly: %s}).then((result) => JSON.stringify(result.violations.map((one) =>
+  `${one.id}: ${one.help}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 5).join(", ")}`)))
+"""
+# What signing in leaves in a tab, where nothing is yet.
+_KEEP_SESSION = """
+if (!sessionStorage.getItem("rrts_user")) {
+  for (const [key, value] of Object.entries(%s)) sessionStorage.setItem(key, value)
+  sessionStorage.setItem("rrts_token_expiry", String(Date.now() + 900_000))
+}
+"""
+
+
+@dataclass
+class Person:
+    """Somebody before a browser.
+
+    `amiss` collects what no page of ours may do: write to the console, break, run into the security policy, open a dialog.
+    """
+
+    portal: Portal
+    page: Page
+    amiss: list[str] = field(default_factory=list)
+    _checking: bool = False
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", self._broke)
+        self.page.on("dialog", self._asked)
+
+    async def open(self, path: str) -> None:
+        await self.page.goto(f"{self.portal.url}/{path}")
+
+    async def sign_in(self, name: str, password: str = PASSWORD) -> None:
+        """name: "admin", "supervisor", "agent" or "agent2"."""
+        await self.open("dashboard.html")
+        await self.page.get_by_label("E-mail").fill(f"{name}@demo.test")
+        await self.page.get_by_label("Password", exact=True).fill(password)
+        await self.page.get_by_role("button", name="Sign in").click()
+
+    async def come_back(self, name: str, path: str = "dashboard.html") -> None:
+        """Opens a page in a tab where this person has signed in before, and waits until changes are heard at once."""
+        await self.keep_session(name)
+        await self.open(path)
+        await self.go_live()
+
+    async def keep_session(self, name: str) -> None:
+        said = self.portal.signed_in(name)
+        user = {"id": said["userId"], "role": said["userRole"], **{key: said[key] for key in ("username", "fullName", "email")}}
+        kept = {
+            "rrts_user": json.dumps(user),
+            "rrts_access_token": said["access_token"],
+            "rrts_refresh_token": said["refresh_token"],
+        }
+        await self.page.add_init_script(_KEEP_SESSION % json.dumps(kept))
+
+    async def go_live(self, state: str = "stream") -> None:
+        """Until changes are heard at once."""
+        await expect(self.page.locator("#liveState")).to_have_attribute("data-state", state)
+
+    async def fill_in(self, number: str = "", first: str = "Jane", last: str = "Roe", **fields: str) -> None:
+        """Opens the form and fills it in; `fields` by label, in the place of what is typed otherwise."""
+        typed = {
+            "K Number": number or new_number(), "First name": first, "Last name": last, "Phone": "902-555-0123",
+            "E-mail": "jane@example.test", "Civic address": "25 Water Street", "City or town": "Digby", "Postal code": "B0V 1A0",
+        }  # fmt: skip
+        await self.page.get_by_role("button", name="Add client").click()
+        for label, value in (typed | fields).items():
+            await self.page.get_by_label(label, exact=True).fill(value)
+
+    async def add_client(self, number: str = "", first: str = "Jane", last: str = "Roe", **fields: str) -> None:
+        """Fills the form in and saves."""
+        await self.fill_in(number, first, last, **fields)
+        await self.page.get_by_role("button", name="Save client").click()
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.page.keyboard.press(key)
+
+    async def inaccessible(self) -> list[str]:
+        """What axe finds wrong with the page as it stands. Animations are waited for: half-faded text has too little contrast."""
+        await self.page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished.catch(() => 0)).slice(0, 20))")
+        line = await self.page.context.new_cdp_session(self.page)
+        self._checking = True  # axe writes styles of its own, which the policy rightly blocks
+        try:
+            if not await self.page.evaluate("Boolean(window.axe)"):
+                await line.send("Runtime.evaluate", {"expression": AXE.read_text()})
+            question = {"expression": _FINDINGS % json.dumps(_RULES), "awaitPromise": True, "returnByValue": True}
+            answer: dict[str, Any] = await line.send("Runtime.evaluate", question)
+        finally:
+            self._checking = False
+            await line.detach()
+        found: list[str] = json.loads(answer["result"]["value"])
+        return found
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        refused = message.text.startswith("Failed to load resource")  # the browser's own note on a 4xx
+        if not refused and not self._checking:
+            self.amiss.append(f"{message.type}: {message.text}")
+
+    def _broke(self, error: Error) -> None:
+        self.amiss.append(f"error: {error}")
+
+    async def _asked(self, dialog: Dialog) -> None:
+        self.amiss.append(f"dialog: {dialog.message}")
+        await dialog.dismiss()

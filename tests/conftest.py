@@ -1,0 +1,104 @@
+"""One Postgres for the whole run, one database for each test, and nothing outside but what a test puts there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from backhaul.core.embedded import EmbeddedPostgres
+from backhaul.core.migrations import migrate
+from backhaul.core.share import share
+from backhaul.core.store import Actor, Store
+from backhaul.core.testing import Clock, Database, TestOffice, copy_of
+from backhaul.dispatch.app import workflows
+from backhaul.dispatch.office import Office
+from tests.fakes import FakeMaps, FakeQuo, FakeSlack
+
+TEMPLATE = "template_office"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    memory = Path("/dev/shm")
+    with (
+        tempfile.TemporaryDirectory(prefix="backhaul-tests-", dir=memory if memory.is_dir() else None) as home,
+        EmbeddedPostgres(Path(home), fsync=False, settings={"max_connections": "200"}) as server,
+    ):
+        Path(home).chmod(0o755)
+        server.prepare_database(TEMPLATE)
+        migrate(server.dsn(TEMPLATE), share("supabase", "migrations"))
+        yield server
+
+
+@pytest.fixture
+def database(postgres: EmbeddedPostgres) -> Iterator[Database]:
+    """A database whose clock stands still."""
+    with copy_of(postgres, TEMPLATE, held_clock=True) as name:
+        yield Database(postgres.dsn(name))
+
+
+@pytest.fixture
+def live_database(postgres: EmbeddedPostgres) -> Iterator[Database]:
+    """A database whose clock runs, for real processes."""
+    with copy_of(postgres, TEMPLATE, held_clock=False) as name:
+        yield Database(postgres.dsn(name))
+
+
+@pytest.fixture
+def clock(database: Database) -> Clock:
+    return Clock(database.dsn)
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[Store]:
+    opened = Store(as_login(database.dsn), at_least=1, at_most=8)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def maps() -> FakeMaps:
+    return FakeMaps()
+
+
+@pytest.fixture
+def quo() -> FakeQuo:
+    return FakeQuo()
+
+
+@pytest.fixture
+def slack() -> FakeSlack:
+    return FakeSlack()
+
+
+@pytest.fixture
+def office(database: Database, store: Store, clock: Clock, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack) -> TestOffice[Office]:
+    return TestOffice(database, store, workflows, Office(maps, quo, slack), clock)
+
+
+@pytest.fixture
+def agent(database: Database) -> Actor:
+    return database.person("booking_agent", "Alex Agent")
+
+
+@pytest.fixture
+def supervisor(database: Database) -> Actor:
+    return database.person("supervisor", "Sam Supervisor")
+
+
+@pytest.fixture
+def admin(database: Database) -> Actor:
+    return database.person("admin", "Ada Admin")
+
+
+def as_login(dsn: str) -> str:
+    """The same database by the login role that the program itself uses: it owns nothing and must say for whom it acts."""
+    return psycopg.conninfo.make_conninfo(dsn, user="authenticator")
+
+
+pytest_plugins = ["tests.api_fixtures"]
