@@ -33,13 +33,11 @@ _CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the streng
 
 
 def jane(**changed: Any) -> dict[str, Any]:
-    """The add-client form as the page sends it. A change of None leaves the field out."""
+    """The add-client form as the page sends it."""
     data = {
         "firstName": "Jane", "lastName": "Roe", "phone": "902-555-0123", "email": "Jane@Example.Test",
-        "civicAddress": "1 High St",
-        "city": "Halifax", "province": "NS", "postalCode": "b3h1a1", "appointmentLength": 90, "notes": "",
-        "emergencyContactName": "",
-        "emergencyContactNumber": "", "active": True,
+        "civicAddress": "1 High St", "city": "Halifax", "province": "NS", "postalCode": "b3h1a1", "appointmentLength": 90,
+        "notes": "", "emergencyContactName": "", "emergencyContactNumber": "", "active": True,
     }  # fmt: skip
     number = changed.pop("kNumber", "K1234567")
     return {"kNumber": number, "clientData": {**data, **changed}, "selectedClinicIds": []}

@@ -25,7 +25,7 @@ from contextlib import nullcontext
 from datetime import timedelta
 from unittest.mock import patch
 from backhaul import cli
-from backhaul.core.family import end_with_parent
+from backhaul.core.parent import end_with_parent
 from backhaul.core.worker import Worker
 from backhaul.dispatch import run
 

@@ -121,6 +121,7 @@ async def test_without_drivers_the_drive_times_are_done_and_nobody_is_asked(
     await office.work()
     assert office.task("calculate_drive_times")["result"]["drive_times_calculated"] == 0
     assert maps.asked == []
+    assert maps.located == []
 
 
 async def test_retry_asks_maps_only_for_batches_not_yet_measured(
@@ -156,6 +157,7 @@ async def test_a_driver_without_a_road_or_an_address_is_recorded_with_the_reason
     assert office.task("calculate_drive_times")["result"] == {"drive_times_calculated": 2, "without_answer": 2}
 
 
+@pytest.mark.usefixtures("drivers")
 async def test_an_unknown_address_fails_at_once_and_says_what_to_correct(
     office: TestOffice[Office], agent: Actor, maps: FakeMaps
 ) -> None:
@@ -170,6 +172,7 @@ async def test_an_unknown_address_fails_at_once_and_says_what_to_correct(
     assert office.task("sync_quo")["status"] == "completed"
 
 
+@pytest.mark.usefixtures("drivers")
 async def test_an_approximate_address_is_kept_and_marked_for_a_person_to_confirm(
     office: TestOffice[Office], agent: Actor, database: Database, maps: FakeMaps
 ) -> None:

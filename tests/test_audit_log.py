@@ -304,8 +304,10 @@ def test_a_seal_made_anew_breaks_the_one_after_it(database: Database, agent: Act
     "tamper",
     [
         "delete from private.audit_sealed where seq = 1; delete from audit_logs where seq = 1",
-        ("delete from private.audit_sealed where seal_no = 1; delete from private.audit_seals where seal_no = 1;"
-        " delete from audit_logs where seq <= 2"),
+        (
+            "delete from private.audit_sealed where seal_no = 1; delete from private.audit_seals where seal_no = 1;"
+            " delete from audit_logs where seq <= 2"
+        ),
         "update private.audit_sealed set seal_no = 2 where seq = 1",
         "update private.audit_seals set entries = 1 where seal_no = 1",
     ],

@@ -157,8 +157,8 @@ async def test_characters_nobody_can_store_are_no_way_in(api: Api) -> None:
 
 ODD_PAGES = (
     "q=%00", "q=a%00b", "q=%ED%A0%80", "q=" + "x" * 101, "after=%00%09%00%09" + str(uuid4()), "after=x", "after=%09%09",
-    "limit=0",
-     "limit=201", "limit=-1", "limit=x", "limit=1e3", "limit=" + "9" * 5000, "status=gone", "status=%00", "after=" + str(uuid4()),
+    "limit=0", "limit=201", "limit=-1", "limit=x", "limit=1e3", "limit=" + "9" * 5000, "status=gone", "status=%00",
+    "after=" + str(uuid4()),
 )  # fmt: skip
 
 
@@ -230,9 +230,8 @@ async def test_an_endpoint_that_is_not_there_is_a_404_whatever_the_method(api: A
 
 
 WRONG_METHODS = (
-    ("GET", "add-client", "POST"), ("DELETE", "add-client", "POST"), ("PUT", "dismiss-task", "POST"), ("POST", "get-clients",
-    "GET"),
-     ("GET", "user-login", "POST"), ("PATCH", "get-failed-tasks", "GET"),
+    ("GET", "add-client", "POST"), ("DELETE", "add-client", "POST"), ("PUT", "dismiss-task", "POST"),
+    ("POST", "get-clients", "GET"), ("GET", "user-login", "POST"), ("PATCH", "get-failed-tasks", "GET"),
 )  # fmt: skip
 
 
@@ -314,9 +313,8 @@ async def test_a_caller_who_hangs_up_in_the_middle_is_no_error_of_ours(api: Api,
 
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"", "root_path": "", "scheme": "http", "headers": headers, "client": ("203.0.113.7", 1),
-            "server": ("x", 80),
+            "raw_path": path.encode(), "query_string": b"", "root_path": "", "scheme": "http", "headers": headers,
+            "client": ("203.0.113.7", 1), "server": ("x", 80),
         }  # fmt: skip
         await api.app(scope, receive, send)
     assert not any(message.get("status") == 500 for message in sent)

@@ -102,29 +102,6 @@ def test_python_m_backhaul_is_backhaul() -> None:
     assert "Usage: backhaul" in told.stdout
 
 
-@pytest.mark.parametrize("words", [("fly",), ("tasks", "fly"), ("tasks", "show", "x"), ("tasks", "show"), ("tasks", "list",
-"--status", "odd"),
-                                   ("tasks", "list", "--limit", "0"), ("serve", "--port", "x"), ("tasks", "dismiss",
-                                   str(uuid4())),
-                                   ("sandbox", "fail", "quo", "429", "--times", "0")])  # fmt: skip
-def test_a_mistyped_command_ends_with_2_and_says_what_is_wrong(terminal: Terminal, words: tuple[str, ...]) -> None:
-    told = terminal.run(*words)
-    assert told.code == 2
-    assert told.err.strip()
-    assert "Traceback" not in told.err
-
-
-def test_a_database_that_is_not_there_is_told_in_three_lines(terminal: Terminal) -> None:
-    terminal.set(DATABASE_URL=f"postgresql://me:{SECRET}@127.0.0.1:1/x?connect_timeout=1")
-    for words in (("migrate",), ("tasks", "list"), ("archive", "--json"), ("import", "demo/clients.csv")):
-        told = terminal.run(*words)
-        assert told.code == 1
-        assert "The database" in told.err
-        assert "reached" in told.err
-        assert "Check DATABASE_URL" in told.err
-        assert SECRET not in told.out + told.err
-
-
 MISTYPED = (
     "fly", "tasks fly", "tasks show x", "tasks show", "tasks list --status odd", "tasks list --limit 0", "serve --port x",
     f"tasks dismiss {uuid4()}", "sandbox fail quo 429 --times 0",

@@ -68,18 +68,15 @@ async def test_the_role_is_the_databases_not_the_tokens(api: Api, agent: Actor) 
 
 async def test_every_shape_the_pages_and_documents_use_saves_the_same_client(api: Api, agent: Actor) -> None:
     flat = {
-        "knumber": "k0000001", "firstname": "Jane", "lastname": "Roe", "phone": "(902) 555 0123", "email": "JANE@example.test",
-        "civicaddress": "1 High St", "city": "Halifax", "prov": "ns", "postalcode": "B3H-1A1", "appointment_length": "90",
+        "knumber": "k0000001", "firstname": "Jane", "lastname": "Roe", "phone": "(902) 555 0123",
+        "email": "JANE@example.test", "civicaddress": "1 High St", "city": "Halifax", "prov": "ns", "postalcode": "B3H-1A1",
+        "appointment_length": "90",
     }  # fmt: skip
-    snake = {
-        "client_data": {
-            "knumber": "K0000002", "first_name": " Jane ", "last_name": "Roe", "phone": "+1 902.555.0123",
-            "email": "jane@example.test",
-            "civic_address": "1  High St", "city": "Halifax", "province": "NS", "postal_code": "b3h 1a1",
-            "appointment_length": 90,
-            "emergency_contact_name": None, "active": None,
-        }
-    }  # fmt: skip
+    snake = {"client_data": {
+        "knumber": "K0000002", "first_name": " Jane ", "last_name": "Roe", "phone": "+1 902.555.0123",
+        "email": "jane@example.test", "civic_address": "1  High St", "city": "Halifax", "province": "NS",
+        "postal_code": "b3h 1a1", "appointment_length": 90, "emergency_contact_name": None, "active": None,
+    }}  # fmt: skip
     for shape in (jane(kNumber="K0000000"), flat, snake, jane(kNumber="K0000003") | {"knumber": ""}):
         assert (await api.post("/webhook/add-client", shape, by=agent)).status_code == 200, shape
     rows = api.database.all(
@@ -102,8 +99,7 @@ async def test_a_number_inside_the_data_counts_when_the_one_outside_is_empty_and
 REQUIRED = {
     "kNumber": "K Number is required", "firstName": "First name is required", "lastName": "Last name is required",
     "phone": "Phone is required", "email": "E-mail is required", "civicAddress": "Civic address is required",
-    "city": "City is required",
-    "province": "Province is required", "postalCode": "Postal code is required",
+    "city": "City is required", "province": "Province is required", "postalCode": "Postal code is required",
 }  # fmt: skip
 
 
@@ -116,9 +112,10 @@ async def test_every_fault_is_told_at_once_at_the_pages_own_field_names(api: Api
 
 
 async def test_faults_are_told_at_the_pages_names_whatever_spelling_was_sent(api: Api, agent: Actor) -> None:
-    wrong = {"knumber": "K12", "firstname": "\x07", "postal_code": "123", "prov": "ON", "phone": "555-0123", "email": "jane@",
-    "civicaddress": 7,
-             "city": True, "appointment_length": 5, "emergency_contact_number": "902", "secondary_city": "Truro"}  # fmt: skip
+    wrong = {
+        "knumber": "K12", "firstname": "\x07", "postal_code": "123", "prov": "ON", "phone": "555-0123", "email": "jane@",
+        "civicaddress": 7, "city": True, "appointment_length": 5, "emergency_contact_number": "902", "secondary_city": "Truro",
+    }  # fmt: skip
     said = refused(await api.post("/webhook/add-client", wrong, by=agent), 400)
     assert said["fields"] == {
         "kNumber": "K Number must be in format K1234567",
@@ -246,12 +243,16 @@ async def test_a_cursor_says_nothing_of_anybody(api: Api, agent: Actor) -> None:
     assert UUID(cursor)
 
 
+FOUND_BY = {
+    "jane roe": 1, "ROE": 1, "k0000001": 1, "555-0199": 1, "(902) 555": 2, "truro": 1, "first@": 1, "o'b": 1, "zoë": 1,
+    "nobody": 0, "  ": 2,
+}  # fmt: skip
+
+
 async def test_searching_finds_by_name_number_phone_town_and_mail_and_counts_what_it_found(api: Api, agent: Actor) -> None:
     await add(api, agent, 1, "Roe", "Jane", city="Truro", phone="902-555-0199", email="first@example.test")
     await add(api, agent, 2, "O'Brien", "Zoë", city="Halifax", active=False)
-    for q, count in (("jane roe", 1), ("ROE", 1), ("k0000001", 1), ("555-0199", 1), ("(902) 555", 2), ("truro", 1), ("first@",
-    1), ("o'b", 1),
-                     ("zoë", 1), ("nobody", 0), ("  ", 2)):  # fmt: skip
+    for q, count in FOUND_BY.items():
         said = (await api.get("/webhook/get-clients", by=agent, q=q)).json()
         assert (len(said["clients"]), said["count"]) == (count, count), q
     assert (await api.get("/webhook/get-clients", by=agent, status="inactive")).json()["count"] == 1

@@ -274,3 +274,17 @@ async def test_one_worker_at_a_time_sweeps(live_database: Database) -> None:
         assert not swept(second)
         first.commit()
         assert swept(second)
+
+
+def test_a_sudden_crowd_does_not_hold_up_the_sweep(live_database: Database) -> None:
+    """The database keeps plans; one made when there was nothing to do must serve when there is much."""
+    live_database.all("analyze")
+    with psycopg.connect(as_login(live_database.dsn), autocommit=True) as sweeper:
+        sweeper.execute("set role service_role")
+        for _ in range(7):
+            sweeper.execute("select * from private.sweep()", prepare=True)
+        make(live_database, 3000, in_s=-5)
+        sweeper.execute("set statement_timeout = '2 s'")
+        assert sweeper.execute("select forgotten from private.sweep()", prepare=True).fetchone() == (0,)
+        live_database.all("delete from engine.pgqueuer")
+        assert sweeper.execute("select forgotten > 500 from private.sweep()", prepare=True).fetchone() == (True,)

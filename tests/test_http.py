@@ -120,8 +120,8 @@ def policy_of(answer: httpx.Response) -> dict[str, str]:
 async def test_the_configuration_holds_no_secret(database: Database, tmp_path: Path) -> None:
     secret = "swordfish-swordfish-swordfish-swordfish"
     settings = settings_for(
-        tmp_path, BACKHAUL_JWT_SECRET=secret, BACKHAUL_QUO_KEY=secret, BACKHAUL_GOOGLE_KEY=secret, BACKHAUL_DEMO_PASSWORD=secret,
-        BACKHAUL_DEMO="yes",
+        tmp_path, BACKHAUL_JWT_SECRET=secret, BACKHAUL_QUO_KEY=secret, BACKHAUL_GOOGLE_KEY=secret,
+        BACKHAUL_DEMO_PASSWORD=secret, BACKHAUL_DEMO="yes",
     )  # fmt: skip
     async for api in running(settings, database):
         answer = await api.get("/portal-config")
@@ -199,17 +199,20 @@ async def test_a_database_that_does_not_answer_is_a_503_that_says_to_try_again(
 # ── OpenAPI and the pages ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+ENDPOINTS = (
+    "add-client", "get-failed-tasks", "get-all-failed-tasks", "get-failed-tasks-summary", "dismiss-task", "undismiss-task",
+    "dismiss-all-tasks", "retry-task", "get-task", "get-clients", "get-client", "user-login", "refresh-token", "logout",
+    "process-drive-times", "process-quo-sync",
+)  # fmt: skip
+
+
 async def test_the_description_names_every_endpoint_once_and_every_reference_leads_somewhere(api: Api) -> None:
     described = (await api.get("/openapi.json")).json()
     assert described["openapi"].startswith("3.")
     operations = [(path, method, one) for path, methods in described["paths"].items() for method, one in methods.items()]
     names = Counter(one["operationId"] for _, _, one in operations)
     assert set(names.values()) == {1}
-    for path in ("add-client", "get-failed-tasks", "get-all-failed-tasks", "get-failed-tasks-summary", "dismiss-task",
-    "undismiss-task",
-                 "dismiss-all-tasks", "retry-task", "get-task", "get-clients", "get-client", "user-login", "refresh-token",
-                 "logout",
-                 "process-drive-times", "process-quo-sync"):  # fmt: skip
+    for path in ENDPOINTS:
         assert f"/webhook/{path}" in described["paths"]
     for path, method, one in operations:
         assert one.get("description") or one.get("summary"), (path, method)

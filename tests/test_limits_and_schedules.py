@@ -64,6 +64,21 @@ def test_two_workers_together_keep_within_the_limit_in_every_second(live_databas
     assert least_s * 0.95 <= moments[-1] - moments[0] <= least_s + 2
 
 
+def test_calls_made_at_the_same_moment_are_counted_one_by_one(live_database: Database) -> None:
+    set_limit(live_database, 0.1, 1)
+    together = Barrier(8)
+
+    def worker(_: int) -> list[float]:
+        with psycopg.connect(live_database.dsn, autocommit=True) as connection:
+            together.wait()
+            rows = [connection.execute("select wait_s from private.take('quo', 1, 9999)").fetchone() for _ in range(20)]
+        return [row[0] for row in rows if row]
+
+    with ThreadPoolExecutor(8) as threads:
+        waits = sorted(wait for some in threads.map(worker, range(8)) for wait in some)
+    assert waits == pytest.approx([10 * n for n in range(160)], abs=9)
+
+
 def test_a_full_bucket_waits_for_nobody_and_an_empty_one_says_how_long(live_database: Database) -> None:
     set_limit(live_database, 0.1, 3)
     assert [take(live_database)["wait_s"] for _ in range(3)] == pytest.approx([0, 0, 0], abs=0.01)

@@ -118,7 +118,6 @@ async def test_signing_in_and_adding_clients_leaves_no_word_of_anybody_in_the_lo
     log = written.getvalue()
     assert [line["event"] for line in lines(written)].count("unforeseen") == 1
     assert '"boom"' in log
-    for secret in ("Zebulon", "Quux", "5550177", "555-0177", "zq@", "Hidden", "walker", "K1234567", "hunter2", PASSWORD,
-    username, "Wilhelmina",
-                   said["access_token"], said["refresh_token"], api.token(agent)):  # fmt: skip
+    typed_words = ("Zebulon", "Quux", "5550177", "555-0177", "zq@", "Hidden", "walker", "K1234567", "hunter2", "Wilhelmina")
+    for secret in (*typed_words, PASSWORD, username, said["access_token"], said["refresh_token"], api.token(agent)):
         assert secret not in log, secret

@@ -134,10 +134,9 @@ async def test_only_a_whole_token_of_ours_opens_anything(api: Api, agent: Actor)
     assert (await api.get("/webhook/get-failed-tasks", by=good)).status_code == 200
     wrong = [
         {"iss": "supabase"}, {"iss": None}, {"aud": "anon"}, {"aud": None}, {"type": "limited"}, {"type": None},
-        {"type": "refresh"}, {"sub": None},
-        {"sub": "1"}, {"sub": ""}, {"session_id": None}, {"session_id": 5}, {"session_id": "x"}, {"session_id": []},
-        {"user_role": None}, {"exp": None},
-        {"exp": 10**18}, {"exp": 10**400}, {"exp": -(10**400)},
+        {"type": "refresh"}, {"sub": None}, {"sub": "1"}, {"sub": ""}, {"session_id": None}, {"session_id": 5},
+        {"session_id": "x"}, {"session_id": []}, {"user_role": None}, {"exp": None}, {"exp": 10**18}, {"exp": 10**400},
+        {"exp": -(10**400)},
     ]  # fmt: skip
     for changed in wrong:
         token = jwt.encode(_claims(agent, **changed), secret, "HS256")

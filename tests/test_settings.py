@@ -71,10 +71,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("env", "value"),
     [("BACKHAUL_PORT", "http"), ("BACKHAUL_PORT", "65536"), ("BACKHAUL_PORT", "-1"), ("BACKHAUL_DEMO", "perhaps"),
-    ("BACKHAUL_STAND_INS", "localhost:1"),
-     ("BACKHAUL_MAPS", "bing"), ("BACKHAUL_MAPS_ELEMENTS_PER_MINUTE", "1e9"), ("BACKHAUL_WORKER_TASKS", "0"),
-     ("BACKHAUL_LOG_LEVEL", "loud"),
-     ("BACKHAUL_ARCHIVE_AT", "25:00"), ("BACKHAUL_ARCHIVE_AT", "three"), ("BACKHAUL_SUPABASE_URL", "ftp://x")],
+     ("BACKHAUL_STAND_INS", "localhost:1"), ("BACKHAUL_MAPS", "bing"), ("BACKHAUL_MAPS_ELEMENTS_PER_MINUTE", "1e9"),
+     ("BACKHAUL_WORKER_TASKS", "0"), ("BACKHAUL_LOG_LEVEL", "loud"), ("BACKHAUL_ARCHIVE_AT", "25:00"),
+     ("BACKHAUL_ARCHIVE_AT", "three"), ("BACKHAUL_SUPABASE_URL", "ftp://x")],
 )  # fmt: skip
 def test_a_value_that_cannot_be_is_told_with_its_source_and_its_meaning(tmp_path: Path, env: str, value: str) -> None:
     setting = next(one for one in SETTINGS if one.env == env)
@@ -86,11 +85,9 @@ def test_a_value_that_cannot_be_is_told_with_its_source_and_its_meaning(tmp_path
 
 @pytest.mark.parametrize(
     ("env", "value"),
-    [("DATABASE_URL", "mysql://me:swordfish@db/x"), ("DATABASE_URL", "postgres//me:swordfish@db/x"), ("DATABASE_URL",
-    "host=db pasword=swordfish"),
-     ("DATABASE_URL", "postgresql://me:swordfish@[::1/x"), ("BACKHAUL_JWT_SECRET", "swordfish"), ("BACKHAUL_SERVICE_KEY",
-     "swordfish"),
-     ("BACKHAUL_SLACK_WEBHOOK", "swordfish")],
+    [("DATABASE_URL", "mysql://me:swordfish@db/x"), ("DATABASE_URL", "postgres//me:swordfish@db/x"),
+     ("DATABASE_URL", "host=db pasword=swordfish"), ("DATABASE_URL", "postgresql://me:swordfish@[::1/x"),
+     ("BACKHAUL_JWT_SECRET", "swordfish"), ("BACKHAUL_SERVICE_KEY", "swordfish"), ("BACKHAUL_SLACK_WEBHOOK", "swordfish")],
 )  # fmt: skip
 def test_what_is_wrong_with_a_secret_is_told_without_it(tmp_path: Path, env: str, value: str) -> None:
     said = told(tmp_path, **{env: value})

@@ -14,8 +14,7 @@ from tests.fakes import FakeQuo
 
 FIELDS = {
     "id", "entity_type", "entity_id", "entity_label", "task_type", "task_label", "status", "error_message", "error_hint",
-    "error_code",
-    "created_at", "completed_at", "created_by", "dismissed_at", "attempt", "max_attempts",
+    "error_code", "created_at", "completed_at", "created_by", "dismissed_at", "attempt", "max_attempts",
 }  # fmt: skip
 
 

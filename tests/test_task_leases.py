@@ -99,14 +99,19 @@ def test_a_heartbeat_keeps_what_its_worker_holds_and_nothing_that_it_lost(databa
     assert complete(database, lost, attempt=1)["changed"] is False
 
 
-def test_a_long_statement_of_one_task_does_not_stop_the_heartbeat_of_the_others(database: Database) -> None:
+def test_a_long_statement_of_a_task_stops_the_heartbeat_neither_of_that_task_nor_of_the_others(
+    database: Database, clock: Clock
+) -> None:
     slow, other = create(database), create(database)
     for task in (slow, other):
         claim(database, task)
+    clock.advance(seconds=4)
     with psycopg.connect(database.dsn) as statement, psycopg.connect(database.dsn, autocommit=True) as heart:
         statement.execute("select private.hold_lease(%s, 1)", (slow,))
         heart.execute("set lock_timeout = '500ms'")
         assert {row[0] for row in heart.execute("select * from private.keep_leases('worker', '5 s')").fetchall()} == {slow, other}
+    for task in (slow, other):
+        assert task_of(database, task)["lease_expires_at"] == clock.now + timedelta(seconds=5)
 
 
 def test_a_row_that_somebody_at_psql_has_locked_does_not_stop_the_heartbeat(database: Database, clock: Clock) -> None:

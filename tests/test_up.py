@@ -22,11 +22,11 @@ import httpx
 import pytest
 
 from backhaul.core.errors import Problem
+from backhaul.core.family import Family
 from backhaul.core.testing import Database
 from backhaul.dispatch import up as ups
 from backhaul.dispatch.database import Access
 from backhaul.dispatch.settings import Settings
-from backhaul.dispatch.up import Family
 from tests.api_fixtures import jane, settings_for
 from tests.conftest import as_login
 
@@ -177,6 +177,8 @@ def test_everything_starts_works_survives_and_stops(home: Path) -> None:
             _a_killed_worker_comes_back(running, agent)
             _killed_stand_ins_come_back_where_they_were(running, agent)
             _a_killed_api_comes_back_where_it_was(running, address)
+            _a_killed_keeper_costs_no_more_than_a_moment(running, agent)
+        _a_second_one_is_told_that_this_one_runs(home)
         assert httpx.get(f"{address}/health/ready", trust_env=False).json()["ok"] is True
         began = time.monotonic()
         assert running.end(signal.SIGINT) == 0
@@ -295,6 +297,34 @@ def _a_killed_api_comes_back_where_it_was(running: Running, address: str) -> Non
             return False
 
     until("the API answers at its old address", ready)
+
+
+def _a_killed_keeper_costs_no_more_than_a_moment(running: Running, agent: Person) -> None:
+    """The database's parent dies and takes the database with it; somebody must bring it back, and work goes on."""
+    keeper = next(pid for pid, command in family_of(running.home).items() if "keeper" in command)
+    os.kill(keeper, signal.SIGKILL)
+
+    def save() -> dict[str, str] | None:
+        try:
+            return agent.add("K7770009")
+        except (AssertionError, httpx.HTTPError):  # a 503 while it is away; the key of each click differs, the K number does not
+            return None
+
+    agent.until_done(until("the database is back", save)["sync_quo"])
+
+
+def _a_second_one_is_told_that_this_one_runs(home: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "backhaul", "up", "--port", "0"],
+        env=clean_environment() | {"BACKHAUL_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=SLOW_S,
+        check=False,
+    )
+    assert told.returncode == 1
+    assert "Backhaul runs already" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def _logs_have_no_names(home: Path) -> None:

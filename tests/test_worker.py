@@ -231,7 +231,9 @@ async def test_arguments_that_do_not_fit_fail_the_task_at_once(
 ) -> None:
     due(database, "visit_client", args)
     assert await errands.work() == ["failed"]
-    assert errands.task("visit_client")["error_code"] == "bug.TypeError"
+    failed = errands.task("visit_client")
+    assert failed["error_code"] == "task.arguments"
+    assert failed["error_message"].endswith("It takes: client_id, times.")
 
 
 async def test_a_task_made_by_hand_without_arguments_means_its_entity(errands: TestOffice[Outside], database: Database) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-import httpx
 import psycopg
 import typer
 from pydantic_core import to_json
@@ -22,8 +21,8 @@ from rich.text import Text
 
 from backhaul.core import logs
 from backhaul.core.errors import NotFound, Problem
-from backhaul.core.family import end_with_parent
 from backhaul.core.migrations import migrate as apply_migrations
+from backhaul.core.parent import end_with_parent
 from backhaul.core.queries import Queries
 from backhaul.core.share import share
 from backhaul.core.store import Row, Store
@@ -32,7 +31,7 @@ from backhaul.dispatch.api import ask_stand_ins
 from backhaul.dispatch.database import Access, database
 from backhaul.dispatch.run import serve as serve_forever
 from backhaul.dispatch.run import work
-from backhaul.dispatch.settings import Settings, load
+from backhaul.dispatch.settings import KEYS, Settings, load
 from backhaul.dispatch.up import up as start_all
 from backhaul.dispatch.workflows.archive import BATCH
 
@@ -124,11 +123,10 @@ def up(
     demo: Annotated[bool | None, typer.Option(help="Demo users and data; by default on the embedded database.")] = None,
 ) -> None:
     """Start everything: database, schema, API, pages, a worker, and stand-ins where no keys are set. Ctrl-C stops all of it."""
-    settings = _settings(port=port)
-    keys = any(settings[name] for name in ("google_key", "quo_key", "slack_webhook"))
+    settings = _settings(port=port, beside_up=False)
     start_all(
         settings,
-        stand_ins=not keys and settings["stand_ins"] is None if stand_ins is None else stand_ins,
+        stand_ins=not any(settings[name] for name in ("stand_ins", *KEYS)) if stand_ins is None else stand_ins,
         with_demo=(settings["demo"] or not settings["database_url"]) if demo is None else demo,
         say=lambda text: print(text, flush=True),  # noqa: T201  (plain lines, which a script may read)
     )
@@ -345,7 +343,11 @@ def sandbox_fail(
 ) -> None:
     """Make a stand-in fail, or work again (`ok`)."""
     settings = _settings()
-    address = settings["stand_ins"] or _running_stand_ins(settings.home)
+    address = settings["stand_ins"]
+    if address is None:
+        raise Problem(
+            "No stand-ins are running here", f"None are known under {settings.home}", "Start them: backhaul up, or sandbox serve"
+        )
     order = {"service": service, "fault": fault} | ({"times": times} if times else {})
     _print_json(asyncio.run(ask_stand_ins(address, "POST", order)), pretty=True)
 
@@ -353,8 +355,8 @@ def sandbox_fail(
 # ── Shared by the commands ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _settings(**flags: Any) -> Settings:
-    settings = load({name: None if value is None else str(value) for name, value in flags.items()})
+def _settings(*, beside_up: bool = True, **flags: Any) -> Settings:
+    settings = load({name: None if value is None else str(value) for name, value in flags.items()}, beside_up=beside_up)
     logs.configure(settings["log_level"] if settings["log_level"] != "info" else "warning", pretty=sys.stderr.isatty())
     return settings
 
@@ -417,18 +419,6 @@ def _move(query: bytes, task_ids: list[UUID], username: str | None, done: str, a
             _say(f"{one['task_id']} {done if one['changed'] else 'unchanged'} {one['reason'] or ''}".strip())
     if not all(one["changed"] for one in moves):
         raise typer.Exit(1)
-
-
-def _running_stand_ins(home: Path) -> str:
-    """The stand-ins of a running `backhaul up`: it leaves their address under its home."""
-    try:
-        address = (home / "stand-ins" / "address").read_text("utf-8").strip()
-        httpx.get(f"{address}/_stand-ins/faults", timeout=2, trust_env=False)
-    except (OSError, httpx.HTTPError):
-        raise Problem(
-            "No stand-ins are running here", f"None are known under {home}", "Start them: backhaul up, or backhaul sandbox serve"
-        ) from None
-    return address
 
 
 def _say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""The product as it runs for people: all its processes, started by `backhaul up`, and what a test may arrange behind the scenes."""
+"""The product as it runs for people, started by `backhaul up`; and what a test may arrange behind the scenes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ PASSWORD = "what the demo people use 1"
 START_S = 120.0
 
 _CREATE = """
-select public.create_background_task('client', %(client)s, %(label)s, %(type)s, u.id) from public.users u where u.username = %(owner)s
+select public.create_background_task('client', %(client)s, %(label)s, %(type)s, u.id)
+  from public.users u where u.username = %(owner)s
 """
 
 
@@ -69,7 +70,7 @@ class Portal:
         with self.database() as database:
             database.execute("select private.release_service(name) from private.services")
             database.execute(
-                "select public.dismiss_all_failed_tasks(id, everybody => true) from public.users where username = 'admin@demo.test'"
+                "select public.dismiss_all_failed_tasks(id, everybody => true) from public.users where role = 'admin'"
             )
 
     def fault(self, service: str, fault: str, times: int | None = None) -> None:

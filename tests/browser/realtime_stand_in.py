@@ -108,7 +108,7 @@ def _is_somebodys(token: str | None) -> bool:
     if not token:
         return False
     claims = jwt.decode(token, options={"verify_signature": False})
-    return claims["role"] == "authenticated" and claims["exp"] > datetime.now(UTC).timestamp()
+    return bool(claims["role"] == "authenticated" and claims["exp"] > datetime.now(UTC).timestamp())
 
 
 async def _system(line: ServerConnection, join_ref: str, topic: str, status: str, message: str) -> None:
@@ -117,5 +117,6 @@ async def _system(line: ServerConnection, join_ref: str, topic: str, status: str
     await _send(line, join_ref, None, topic, "system", said)
 
 
-async def _send(line: ServerConnection, join_ref: str | None, ref: str | None, topic: str, event: str, payload: Any) -> None:
-    await line.send(json.dumps([join_ref, ref, topic, event, payload]))
+async def _send(line: ServerConnection, *message: Any) -> None:
+    """message: join_ref, ref, topic, event, payload."""
+    await line.send(json.dumps(message))

@@ -15,7 +15,8 @@ _TOO_WIDE = "document.scrollingElement.scrollWidth - innerWidth"
 _SMALL_TARGETS = """
 [...document.querySelectorAll("a[href], button, input, select, textarea, summary")]
   .map((node) => [node, node.getBoundingClientRect()])
-  .filter(([node, { width, height }]) => node.checkVisibility() && width > 1 && (width < 24 || height < 24) && !node.closest(".skip-link"))
+  .filter(([node, { width, height }]) => node.checkVisibility() && width > 1 && (width < 24 || height < 24))
+  .filter(([node]) => !node.closest(".skip-link"))
   .map(([node, { width, height }]) => `${node.outerHTML.slice(0, 80)} is ${Math.round(width)} × ${Math.round(height)}`)
 """
 # A screen reader speaks what changes in a live region, unless an open dialog has put the region out of reach.
@@ -38,6 +39,8 @@ _LISTEN = """
   }
 }
 """
+_TWICE = "addEventListener('DOMContentLoaded', () => { document.documentElement.style.fontSize = '200%' })"
+_FOCUSED = "document.activeElement.ariaLabel ?? document.activeElement.innerText.trim().split('\\n')[0]"
 _NO_RING = """
 () => {
   const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement)
@@ -95,7 +98,8 @@ async def test_no_page_in_any_state_has_a_fault_that_axe_finds_or_is_too_wide(
     await expect(one.page.locator(".form-summary")).to_be_focused()
     await sound(one, "form with faults", phone)
 
-    await one.page.route("**/get-clients?*", lambda route: route.fulfill(json={"success": True, "clients": [], "next": None, "count": 0}))
+    nobody = {"success": True, "clients": [], "next": None, "count": 0}
+    await one.page.route("**/get-clients?*", lambda route: route.fulfill(json=nobody))
     await one.open("clients.html")
     await expect(one.page.get_by_role("button", name="Add the first client")).to_be_visible()
     await sound(one, "no clients yet", phone)
@@ -112,7 +116,7 @@ async def test_text_of_twice_the_size_fits_and_nothing_is_lost(person: People, p
     client = portal.client("Ada", "Large")
     portal.failure(client["label"], client_id=client["client_id"])
     agent = await person()
-    await agent.page.add_init_script("addEventListener('DOMContentLoaded', () => { document.documentElement.style.fontSize = '200%' })")
+    await agent.page.add_init_script(_TWICE)
     await agent.keep_session("agent")
     for path in ("dashboard.html", "clients.html", f"clients.html?id={client['client_id']}"):
         await agent.open(path)
@@ -154,7 +158,11 @@ async def test_the_focus_goes_through_the_page_in_its_order_and_is_always_seen(p
     for _ in range(11):
         await agent.press("Tab")
         assert await agent.page.evaluate(_NO_RING) is None
-        seen.append(await agent.page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.innerText.trim().split('\\n')[0]"))
+        seen.append(
+            await agent.page.evaluate(
+                "document.activeElement.ariaLabel ?? document.activeElement.innerText.trim().split('\\n')[0]"
+            )
+        )
     assert seen == [
         "Skip to the content",
         "Backhaul",
@@ -191,7 +199,7 @@ async def test_who_wants_no_motion_sees_none_and_who_chooses_dark_keeps_it(perso
     await expect(agent.page.get_by_role("button", name="Colours: dark")).to_be_visible()
 
 
-async def test_on_a_phone_the_menu_opens_the_pages_and_the_card_takes_the_place_of_the_list(person: People, portal: Portal) -> None:
+async def test_on_a_phone_the_menu_opens_the_pages_and_the_card_takes_the_lists_place(person: People, portal: Portal) -> None:
     client = portal.client("Phoebe", "Phone")
     agent = await person(phone=True)
     await agent.come_back("agent")

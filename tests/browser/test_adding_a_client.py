@@ -13,7 +13,14 @@ from tests.browser.portal import Portal, new_number
 async def test_every_fault_is_shown_at_its_field_and_everything_typed_is_kept(person: People) -> None:
     agent = await person()
     await agent.come_back("agent", "clients.html")
-    wrong = {"K Number": "K12", "Phone": "12", "E-mail": "jane", "Postal code": "90210", "City or town": "", "Notes (optional)": "keep me"}
+    wrong = {
+        "K Number": "K12",
+        "Phone": "12",
+        "E-mail": "jane",
+        "Postal code": "90210",
+        "City or town": "",
+        "Notes (optional)": "keep me",
+    }
     await agent.fill_in("", "Jane", "", **wrong)
     await agent.page.get_by_role("button", name="Save client").click()
     form = agent.page.locator("#addClientForm")
@@ -128,13 +135,15 @@ async def test_a_saved_client_appears_and_its_work_goes_from_working_to_done_bef
     await agent.come_back("agent", "clients.html")
     faults("maps", "hold")
     number = new_number()
-    await agent.add_client(number, "Lively", "Update", **{"K Number": number.lower(), "Phone": "(902) 555 0199", "Postal code": "b0v1a0"})
+    loosely = {"K Number": number.lower(), "Phone": "(902) 555 0199", "Postal code": "b0v1a0"}
+    await agent.add_client(number, "Lively", "Update", **loosely)
     row = agent.page.locator("#clientRows tr", has_text=number)
     await expect(row).to_contain_text("902-555-0199")
     await expect(row.locator('[data-task-type="calculate_drive_times"]')).to_contain_text("working")
     await expect(row).to_contain_text("Travel times are still being calculated")
     await expect(row.locator('[data-task-type="sync_quo"]')).to_contain_text("done")
-    await expect(agent.page.locator("#savedNote")).to_contain_text("Client saved. Drive times and Quo sync processing in background.")
+    saved = "Client saved. Drive times and Quo sync processing in background."
+    await expect(agent.page.locator("#savedNote")).to_contain_text(saved)
     await expect(agent.page.get_by_role("button", name="Add client")).to_be_focused()
 
     await row.get_by_role("link", name="Update, Lively").click()

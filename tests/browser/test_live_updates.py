@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,11 +14,12 @@ from tests.browser.conftest import People
 from tests.browser.person import Person
 from tests.browser.portal import Portal
 from tests.browser.realtime_stand_in import RealtimeStandIn
+from tests.processes import Process
 
 _IMPATIENT = "document.addEventListener('DOMContentLoaded', () => { TaskLine.backOffMs = 20 })"
 
 
-async def test_without_the_stream_a_failure_still_arrives_by_polling_and_the_stream_comes_back(person: People, portal: Portal) -> None:
+async def test_without_the_stream_a_failure_arrives_by_polling_and_the_stream_comes_back(person: People, portal: Portal) -> None:
     agent = await person()
     await configured(agent.page, pollMs=400)
     await agent.page.add_init_script(_IMPATIENT)
@@ -94,25 +92,24 @@ class OnSupabase:
         with self.portal.database() as database:
             found = database.execute("select to_jsonb(t) from public.background_tasks t where id = %s", [task_id]).fetchone()
         assert found is not None
-        row: dict[str, Any] = json.loads(json.dumps(found[0]))
+        row: dict[str, Any] = found[0]
         return row
 
 
 @pytest.fixture
 async def supabase(portal: Portal) -> AsyncIterator[OnSupabase]:
     async with RealtimeStandIn() as realtime:
-        settings = {"BACKHAUL_HOME": str(portal.home), "BACKHAUL_SUPABASE_URL": realtime.url, "BACKHAUL_SUPABASE_ANON_KEY": "anon-key"}
+        settings = {
+            "BACKHAUL_HOME": str(portal.home),
+            "BACKHAUL_SUPABASE_URL": realtime.url,
+            "BACKHAUL_SUPABASE_ANON_KEY": "anon-key",
+        }
         command = [sys.executable, "-m", "backhaul", "serve", "--port", "0", "--until-stdin-closes"]
-        with (portal.home / "on-supabase.log").open("wb") as log:
-            server = subprocess.Popen(
-                command, env={**os.environ, **settings}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-            )
+        server = Process(command, settings, portal.home / "on-supabase.log")
         try:
-            assert server.stdout is not None
-            yield OnSupabase(portal, server.stdout.readline().split()[-1], realtime)
+            yield OnSupabase(portal, server.announcement(), realtime)
         finally:
-            server.terminate()
-            server.communicate(timeout=30)
+            server.close()
 
 
 async def test_on_supabase_a_change_of_the_row_shows_the_toast_and_a_dead_token_falls_back_to_the_stream(

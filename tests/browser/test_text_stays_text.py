@@ -29,9 +29,8 @@ async def test_markup_typed_or_answered_shows_as_text_everywhere(person: People,
     await expect(agent.page).to_have_title(re.compile(f"^{re.escape(EVIL)} Roe"))
 
     for number in range(2):
-        portal.failure(
-            saved["label"], client_id=saved["client_id"], message=f"{EVIL} said no.", hint=SCRIPT, code=f"<b>{number}", task_type=f"<i>{number}"
-        )
+        strange = {"message": f"{EVIL} said no.", "hint": SCRIPT, "code": f"<b>{number}", "task_type": f"<i>{number}"}
+        portal.failure(saved["label"], client_id=saved["client_id"], **strange)
     await expect(agent.page.locator(".task-toast").last).to_contain_text(f"{EVIL} said no.")
     await expect(row).to_contain_text(f"{EVIL} said no.")
     await expect(card).to_contain_text(f"{EVIL} said no.")

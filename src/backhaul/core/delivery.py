@@ -9,7 +9,7 @@ QueueManager, which drives them, was tried first and left out. Two workers on tw
 
                     pick-up p50 / p95    behind 40 tasks that hang for 20 s
     QueueManager    9 / 34 ms            another lane waits until they end
-    this loop       @@ ms                as if they were not there
+    this loop       4 / 11 ms            as if they were not there
 
 It asks the database four times for each notification, those of its own updates and deletes included; it keeps a job, and a
 heartbeat for it in the event loop, for as long as the handler runs; and it counts all lanes together, so that one slow service

@@ -11,7 +11,7 @@ import select
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, NoReturn, Protocol, TypeVar, overload
 from uuid import UUID
 
 import psycopg
@@ -94,7 +94,7 @@ class Tx:
         try:
             return await cursor.execute(query, params)
         except psycopg.Error as error:
-            raise as_problem(error) from error
+            raise_meant(error)
 
 
 class Store:
@@ -159,7 +159,7 @@ class Store:
             async with self.pool.connection() as connection, connection.transaction():
                 yield Tx(connection)
         except psycopg.Error as error:  # a deferred constraint, or a commit that failed
-            raise as_problem(error) from error
+            raise_meant(error)
 
 
 async def _still_there(connection: Connection) -> None:
@@ -184,8 +184,16 @@ async def _only_row(tx: Tx, query: bytes, params: Mapping[str, Any] | None) -> R
     return row
 
 
-def as_problem(error: psycopg.Error) -> Problem | psycopg.Error:
-    """An error that the schema raised on purpose, as the Problem it means; any other stays what it is."""
+def raise_meant(error: psycopg.Error) -> NoReturn:
+    """Raises what the schema meant: an error of its own as the Problem it is, any other as it came."""
+    problem = as_problem(error)
+    if problem is None:
+        raise error
+    raise problem from error
+
+
+def as_problem(error: psycopg.Error) -> Problem | None:
+    """The Problem that the schema raised on purpose; None for any other error of the database."""
     kinds: Mapping[str | None, type[Problem]] = {
         "BT400": Rejected,
         "BT403": Forbidden,
@@ -195,7 +203,7 @@ def as_problem(error: psycopg.Error) -> Problem | psycopg.Error:
     }
     kind = kinds.get(error.sqlstate)
     if kind is None:
-        return error
+        return None
     said = error.diag
     if error.sqlstate == "42501":
         return Forbidden(

@@ -48,8 +48,12 @@ class _Subscriber:
 class Stream:
     """Listens while it runs, and feeds every open page."""
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, store: Store, *, listen_to: str | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """listen_to: a session connection to the same database, when the store's own goes through a transaction pooler."""
         self._store = store
+        self._dsn = listen_to or store.dsn
         self._now = now
         self._subscribers: set[_Subscriber] = set()
         self._listener: asyncio.Task[None] | None = None
@@ -128,7 +132,7 @@ class Stream:
         pause_s = 0.1
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._store.dsn, autocommit=True, **_LINE) as connection:
+                async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True, **_LINE) as connection:
                     await connection.execute(f"listen {_CHANNEL}".encode())
                     self.listening = True
                     self._missed()  # pages that said hello while nobody listened

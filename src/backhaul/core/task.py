@@ -45,7 +45,7 @@ class Snooze:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """One row to be written with a save: which task, with which arguments. The save's record is its entity unless `about` names another."""
+    """One row to be written with a save: which task, with which arguments. `about`: its entity, if not the save's record."""
 
     task_type: str
     args: Mapping[str, Any]
@@ -108,7 +108,7 @@ class Task(Generic[P, OfficeT]):
     async def perform(self, run: Run[OfficeT]) -> Result | Snooze:
         """Runs the function with the arguments of the row. A row made by hand, without any, means its entity.
 
-        Raises: whatever the function raises; TypeError when the row's arguments do not fit it.
+        Raises: whatever the function raises; Problem when the row's arguments do not fit it.
         """
         given = run.args
         if not given and len(self._types) == 1:
@@ -116,8 +116,13 @@ class Task(Generic[P, OfficeT]):
         try:
             values = {name: self._types[name].validate_python(value) for name, value in given.items()}
             bound = self._signature.bind(run, **values)
-        except (KeyError, ValidationError) as error:
-            raise TypeError(f"the arguments of this row do not fit {self.name}") from error
+        except (KeyError, TypeError, ValidationError) as error:
+            raise Problem(
+                f'The task "{self.label}" was given arguments that do not fit it',
+                f"It takes: {', '.join(self._types) or 'none'}",
+                "Tell whoever created it; a task made by hand may leave them out, and then means its record",
+                code="task.arguments",
+            ) from error
         return await self.function(*bound.args, **bound.kwargs)
 
 

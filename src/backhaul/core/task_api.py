@@ -23,9 +23,8 @@ Shape = Callable[[Row], dict[str, Any]]
 
 _FIELDS = (
     "id", "entity_type", "entity_id", "entity_label", "task_type", "status", "error_message", "error_hint", "error_code",
-    "created_at",
-    "started_at", "completed_at", "created_by", "created_by_name", "dismissed_at", "superseded_by", "attempt", "max_attempts",
-    "run_after",
+    "created_at", "started_at", "completed_at", "created_by", "created_by_name", "dismissed_at", "superseded_by", "attempt",
+    "max_attempts", "run_after",
 )  # fmt: skip
 _sql = Queries("tasks")
 

@@ -92,7 +92,7 @@ class Workflow(Generic[FormT, OfficeT]):
         """Saves, and answers when record, audit entry and tasks are committed together.
 
         key: the caller's name for one click; the same key brings the same reply and saves nothing twice.
-        Raises: Forbidden for a role not allowed; Conflict when the key was used for another request; whatever the sync phase raises.
+        Raises: Forbidden for a role not allowed; Conflict for a key used for another request; whatever the sync phase raises.
         """
         if self._save is None:
             raise TypeError(f"workflow {self.name} has no sync phase")

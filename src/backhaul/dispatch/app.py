@@ -43,7 +43,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         await store.open()
         tokens = Tokens(settings.jwt_secret)
         sessions = Sessions(store, tokens)
-        stream = Stream(store)
+        stream = Stream(store, listen_to=settings["session_url"])
         await stream.open()
         async with outside(settings, SharedLimits(store)) as office:
             app.state.store, app.state.tokens, app.state.sessions, app.state.stream = store, tokens, sessions, stream

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ class Access:
     owner: str
     login: str
     embedded: bool
+    revive: Callable[[], object] = lambda: None  # brings an embedded server back whose keeper was killed
 
 
 @contextmanager
@@ -27,4 +28,4 @@ def database(settings: Settings) -> Iterator[Access]:
         yield Access(url, url, embedded=False)
         return
     with EmbeddedPostgres(settings.home / "postgres") as postgres:
-        yield Access(postgres.dsn(), postgres.dsn(user="authenticator"), embedded=True)
+        yield Access(postgres.dsn(), postgres.dsn(user="authenticator"), embedded=True, revive=postgres.revive)

@@ -82,6 +82,12 @@ SETTINGS = (
     Setting(
         "database_pooled", "BACKHAUL_DATABASE_POOLED", "yes when the API's address is a transaction pooler", "no", parse=_yes_no
     ),
+    Setting(
+        "session_url",
+        "BACKHAUL_SESSION_URL",
+        "A direct connection to the same database, to listen on when DATABASE_URL is a transaction pooler",
+        secret=True,
+    ),
     Setting("host", "BACKHAUL_HOST", "The address to listen on", "127.0.0.1"),
     Setting("port", "BACKHAUL_PORT", "The port to listen on; 0 takes a free one", "8080", parse=_number(0, 65535)),
     Setting(
@@ -155,6 +161,10 @@ SETTINGS = (
 )
 
 
+OWN_SECRETS = ("jwt_secret", "service_key")  # made at the first start unless they are set
+KEYS = ("google_key", "quo_key", "slack_webhook")  # with any of these set, the real services are meant
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings as found. `home`: where all state of this installation lies."""
@@ -172,6 +182,11 @@ class Settings:
     @cached_property
     def service_key(self) -> str:
         return self["service_key"] or self._own("service_key")
+
+    @property
+    def stand_ins_file(self) -> Path:
+        """Where a running `backhaul up` says at which address its stand-ins are."""
+        return self.home / "stand-ins" / "address"
 
     def _own(self, name: str) -> str:
         """A secret of this installation: made once, kept under its home for nobody else to read."""
@@ -209,7 +224,23 @@ def home_folder(env: Mapping[str, str] = os.environ) -> Path:
     return Path(given).expanduser().absolute() if given else Path(data) / "backhaul"
 
 
-def load(flags: Mapping[str, str | None] | None = None, env: Mapping[str, str] = os.environ) -> Settings:
-    """Reads all settings. Raises: Problem on the first that is wrong."""
+def load(
+    flags: Mapping[str, str | None] | None = None, env: Mapping[str, str] = os.environ, *, beside_up: bool = True
+) -> Settings:
+    """Reads all settings. Raises: Problem on the first that is wrong.
+
+    beside_up: where a `backhaul up` runs on this home with stand-ins, whatever else runs there uses them too, rather than
+    ask the real services without a key. Any key that is set says otherwise.
+    """
     home = home_folder(env)
-    return Settings(home, read_settings(SETTINGS, file=home / "backhaul.toml", flags=flags or {}, env=env))
+    found = read_settings(SETTINGS, file=home / "backhaul.toml", flags=flags or {}, env=env)
+    for name in OWN_SECRETS:
+        kept = home / "secrets" / name
+        if found[name].value is None and kept.is_file():
+            found[name] = Found(found[name].setting, kept.read_text("ascii"), "made by this installation")
+    settings = Settings(home, found)
+    told_otherwise = any(settings[name] for name in ("stand_ins", "database_url", *KEYS))
+    if beside_up and not told_otherwise and settings.stand_ins_file.is_file():
+        address = settings.stand_ins_file.read_text("utf-8").strip()
+        found["stand_ins"] = Found(found["stand_ins"].setting, address, "the running `backhaul up`")
+    return settings

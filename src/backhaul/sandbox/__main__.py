@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from backhaul.core.family import end_with_parent
+from backhaul.core.parent import end_with_parent
 from backhaul.sandbox.app import create_app
 from backhaul.sandbox.server import StandInServer, listen
 

@@ -24,7 +24,8 @@ is closed to the account that root lends the server.
 Linux and macOS. Elsewhere, and wherever a Postgres is at hand, DATABASE_URL takes its place.
 """
 
+from backhaul.core.embedded.locks import FileLock
 from backhaul.core.embedded.server import EmbeddedPostgres
 from backhaul.core.embedded.throwaway import throwaway_postgres
 
-__all__ = ["EmbeddedPostgres", "throwaway_postgres"]
+__all__ = ["EmbeddedPostgres", "FileLock", "throwaway_postgres"]

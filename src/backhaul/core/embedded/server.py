@@ -107,6 +107,11 @@ class EmbeddedPostgres:
             if nobody_starts_it and not self._is_there():
                 address.forget(self.home / "server" / "socket")
 
+    def revive(self) -> None:
+        """Start the server again if nobody keeps it any more. Costs nothing while all is well, so it may be called often."""
+        if self._hold is not None and is_free(self.home / "keeper.lock"):
+            self.start()
+
     def dsn(self, database: str = APPLICATION_DATABASE, user: str = "postgres") -> str:
         """How libpq, and so psycopg, connects. "supabase_admin" is the superuser, "postgres" the application's owner."""
         return address.conninfo(self.home / "server" / "socket", database, user)

@@ -32,11 +32,13 @@ async def save_client(tx: Tx, form: clients.NewClient, by: Actor) -> Saved:
 # ── Background steps: one row each. An error not named in retry= stops it and tells a person ──
 @add_client.background(once_per="client_id", retry=Retry(attempts=5, on=Transient), lane="maps")
 async def calculate_drive_times(run: Run[Office], client_id: UUID) -> dict[str, Any]:
-    """Drive times from every active driver's home. A driver without an answer is recorded with the reason; the rest have theirs."""
+    """Drive times from every active driver's home. One without an answer is recorded with the reason; the rest have theirs."""
     client = await clients.get(run.db, client_id)
-    home = client.home or await _find_home(run, client)
     legs, starts = await _starting_points(run)
     await clients.put_drive_times(run.db, client.id, legs, source=run.office.maps.service)
+    if not starts:  # nobody to measure from, so nothing to look up and pay for
+        return {"drive_times_calculated": 0, "without_answer": len(legs)}
+    home = client.home or await _find_home(run, client)
     for batch in run.office.maps.batches(starts):  # one call measures many drivers
         measured = await run.step("ask Maps", run.office.maps.minutes, batch, home)
         await clients.put_drive_times(run.db, client.id, measured, source=run.office.maps.service)  # upsert: safe to repeat
