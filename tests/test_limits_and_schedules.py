@@ -57,7 +57,7 @@ def test_two_workers_together_keep_within_the_limit_in_every_second(live_databas
     with ThreadPoolExecutor(2) as threads:
         moments = sorted(moment for sent in threads.map(worker, range(2)) for moment in sent)
     assert len(moments) == calls
-    slack = 1  # the answer of the database takes a moment to arrive
+    slack = 2  # an answer takes a moment to arrive: one of each worker may be counted late
     for first in moments:
         assert sum(first <= moment < first + 1 for moment in moments) <= burst + per_second + slack
     least_s = (calls - burst) / per_second

@@ -1,28 +1,12 @@
 "use strict"
 
 /**
- * Who is signed in, with which tokens, and for how much longer.
+ * Signing in and out, and keeping the session alive meanwhile.
  *
- * Tokens live in sessionStorage, under the names older pages of the portal read. Renewal is single-flight: within a page by one shared promise,
- * between tabs by a lock, and a tab that renews tells its copies (a duplicated tab holds the same refresh token, and using it late would end
- * the session of both). A tab that signs out tells them too.
+ * Renewal is single-flight: within a page by one shared promise, between tabs by a lock, and a tab that renews tells its copies (a duplicated
+ * tab holds the same refresh token, and using it late would end the session of both). A tab that signs out tells them too.
  */
 {
-  const STORED = Object.freeze({
-    user: "rrts_user",
-    access: "rrts_access_token",
-    refresh: "rrts_refresh_token",
-    expiry: "rrts_token_expiry",
-  })
-  /** Everything a session leaves in this tab; signing out removes all of it. */
-  const SESSION_KEYS = Object.freeze([
-    ...Object.values(STORED),
-    "rrts_limited_token",
-    "rrts_temp_username",
-    "rrts_temp_password",
-    "rrts_last_activity",
-    "rrts_seen_failures",
-  ])
   const NOTICE_KEY = "rrts_notice"
   const SIGN_IN_PAGE = "dashboard.html"
   const RENEW_BEFORE_MS = 5 * 60_000
@@ -41,30 +25,12 @@
 
   // ── Who ──
 
-  /** @returns {{id: string, username: string, role: string, fullName: string, email: string}|null} null when nobody is signed in here */
-  function getCurrentUser() {
-    try {
-      const kept = JSON.parse(sessionStorage.getItem(STORED.user) ?? "null")
-      if (!kept) return null
-      return {
-        id: String(kept.id ?? kept.user_id ?? ""),
-        username: kept.username ?? "",
-        role: kept.role ?? kept.user_role ?? "",
-        fullName: kept.fullName || kept.full_name || kept.username || "",
-        email: kept.email ?? kept.username ?? "",
-      }
-    } catch {
-      return null // Unreadable means unknown: the caller sends the person to sign in.
-    }
-  }
-
+  const { getCurrentUser } = SessionStore
   const JWTManager = Object.freeze({
     getCurrentUser,
-    isAuthenticated: () => Boolean(sessionStorage.getItem(STORED.access) && getCurrentUser()?.id),
-    getAccessToken: () => sessionStorage.getItem(STORED.access),
-    clearTokens() {
-      for (const key of SESSION_KEYS) sessionStorage.removeItem(key)
-    },
+    isAuthenticated: () => Boolean(SessionStore.accessToken() && getCurrentUser()?.id),
+    getAccessToken: SessionStore.accessToken,
+    clearTokens: SessionStore.clear,
   })
 
   /** @returns {Record<string, string>} headers for a call made by hand */
@@ -75,8 +41,7 @@
 
   /** Whether the access token has less than five minutes left (or its end is unknown): time to renew. */
   function isTokenExpired() {
-    const expiry = Number(sessionStorage.getItem(STORED.expiry))
-    return !Number.isFinite(expiry) || expiry - Date.now() < RENEW_BEFORE_MS
+    return SessionStore.msLeft() < RENEW_BEFORE_MS
   }
 
   // ── Signing in and out ──
@@ -96,17 +61,8 @@
       })
     }
     JWTManager.clearTokens()
-    keepTokens(answer)
-    sessionStorage.setItem(
-      STORED.user,
-      JSON.stringify({
-        id: String(answer.userId ?? answer.id),
-        username: answer.username,
-        role,
-        fullName: answer.fullName,
-        email: answer.email,
-      }),
-    )
+    SessionStore.keepUser({ ...answer, role })
+    SessionStore.keepTokens(answer)
     startTokenRefreshTimer()
     document.dispatchEvent(new CustomEvent("auth:signed-in", { detail: { user: getCurrentUser() } }))
   }
@@ -114,7 +70,7 @@
   /** The one way out: tells the server, clears this tab, shows the sign-in page. Never asks, never fails. */
   async function logout() {
     const token = JWTManager.getAccessToken()
-    const refresh = sessionStorage.getItem(STORED.refresh)
+    const refresh = SessionStore.refreshToken()
     if (token) {
       // The server may be away; the tab is cleared all the same, and the session ends there by itself.
       await APIClient.post(
@@ -170,9 +126,9 @@
 
   const otherTabs = "BroadcastChannel" in window ? new BroadcastChannel("rrts-session") : null
   otherTabs?.addEventListener("message", ({ data }) => {
-    const mine = sessionStorage.getItem(STORED.refresh)
+    const mine = SessionStore.refreshToken()
     if (!mine) return
-    if (data?.replaces === mine) keepTokens(data.tokens)
+    if (data?.replaces === mine) SessionStore.keepTokens(data.tokens)
     if (data?.ends === mine) endSession("You signed out in another tab.")
   })
 
@@ -183,7 +139,7 @@
   /** Renews five minutes before the token ends. This is not activity: a session that lies idle still ends. */
   function startTokenRefreshTimer() {
     clearTimeout(renewalTimer)
-    const left = Number(sessionStorage.getItem(STORED.expiry)) - Date.now() - RENEW_BEFORE_MS
+    const left = SessionStore.msLeft() - RENEW_BEFORE_MS
     renewalTimer = setTimeout(
       async () => {
         if (!JWTManager.isAuthenticated()) return
@@ -206,7 +162,7 @@
   }
 
   async function renew(before) {
-    const mine = sessionStorage.getItem(STORED.refresh)
+    const mine = SessionStore.refreshToken()
     if (!mine) {
       endSession("Please sign in again.")
       return false
@@ -214,7 +170,7 @@
     if (mine !== before) return true // Another tab renewed while this one waited for the lock.
     try {
       const answer = await APIClient.post("/refresh-token", { refresh_token: mine }, { auth: false })
-      keepTokens(answer)
+      SessionStore.keepTokens(answer)
       otherTabs?.postMessage({
         replaces: mine,
         tokens: { access_token: answer.access_token, refresh_token: answer.refresh_token, expires_in: answer.expires_in },
@@ -228,15 +184,8 @@
   }
 
   function alone(work) {
-    const before = sessionStorage.getItem(STORED.refresh)
+    const before = SessionStore.refreshToken()
     return navigator.locks ? navigator.locks.request("rrts-renewal", () => work(before)) : work(before)
-  }
-
-  function keepTokens({ access_token, refresh_token, expires_in = 900 }) {
-    sessionStorage.setItem(STORED.access, access_token)
-    if (refresh_token) sessionStorage.setItem(STORED.refresh, refresh_token)
-    sessionStorage.setItem(STORED.expiry, String(Date.now() + expires_in * 1000))
-    document.dispatchEvent(new CustomEvent("auth:renewed"))
   }
 
   /** fetch with the token, renewed once on 401; hands over the Response for the page to judge. For pages that do not use APIClient. */

@@ -35,8 +35,9 @@ const ClientRow = (() => {
       return el("span", { class: "quiet" }, task?.status === "completed" ? "No route from any driver" : "Not calculated")
     }
     return [
-      el("strong", { class: "figure" }, Format.minutes(nearest)),
-      el("span", { class: "quiet" }, count === 1 ? " away, the only driver" : ` away, nearest of ${count}`),
+      el("span", { class: "figure" }, el("strong", {}, Format.minutes(nearest)), " away,"),
+      " ",
+      el("span", { class: "figure quiet" }, count === 1 ? "the only driver" : `nearest of ${count}`),
     ]
   }
 
