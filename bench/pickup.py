@@ -19,7 +19,11 @@ _LEFT = "select count(*) from background_tasks where task_type = 'bench_noop' an
 
 async def measure(house: House, *, seconds: float, rate: float) -> list[Series]:
     return [
-        Series(f"commit to pick-up, {workers} worker{'s' * (workers > 1)}", await _measure(house, workers, seconds), aim="p95 ≤ 10 ms")
+        Series(
+            f"commit to pick-up, {workers} worker{'s' * (workers > 1)}",
+            await _measure(house, workers, seconds),
+            aim="p95 ≤ 10 ms",
+        )
         for workers in (1, 2)
     ]
 

@@ -17,7 +17,10 @@ _MANY = "select count(create_background_task('bench', gen_random_uuid(), 'bench'
 
 
 async def measure(house: House, *, seconds: float, rate: float) -> list[Series]:
-    return [Series(f"tasks a second, end to end, {workers} worker{'s' * (workers > 1)}", [await _measure(house, workers)], "/s") for workers in (1, 2)]
+    return [
+        Series(f"tasks a second, end to end, {workers} worker{'s' * (workers > 1)}", [await _measure(house, workers)], "/s")
+        for workers in (1, 2)
+    ]
 
 
 async def _measure(house: House, workers: int) -> float:

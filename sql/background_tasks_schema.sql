@@ -136,6 +136,15 @@ create table private.workers (
   stopped_at timestamptz
 );
 
+-- What whoever runs the database may set: update private.ledger_settings set foreign_lease = '2 hours'.
+create table private.ledger_settings (
+  only_row      boolean primary key default true,
+  foreign_lease interval not null default interval '1 hour',   -- how long n8n or a person may take for a task they started
+  constraint just_one check (only_row),
+  constraint some_time check (foreign_lease > interval '0')
+);
+insert into private.ledger_settings default values;
+
 -- One row per click: the caller's idempotency key, and the reply to give again.
 create table private.clicks (
   user_id      uuid not null,
@@ -186,17 +195,36 @@ create trigger background_tasks_announce_change after update of status, dismisse
 
 -- ── The moves, with the rights of the ledger's owner ────────────────────────────────────────────────────────────
 
+-- Whoever may execute start, complete, fail and snooze may do so for every task: our workers, and a role made for n8n.
 create function private.lock_task(p_task_id uuid) returns public.background_tasks
   language plpgsql set search_path = '' as $$
 declare
   task public.background_tasks;
 begin
   select t.* into task from public.background_tasks t where t.id = p_task_id for update;
-  if not found or (private.is_person() and not coalesce(task.created_by = private.my_id() or private.is_supervisor(), false)) then
-    raise exception 'there is no task %', p_task_id using errcode = 'BT404',
-      detail = 'It does not exist, is archived, or is not yours to see.', hint = 'Refresh the list.';
+  if not found then
+    perform private.no_such_task(p_task_id);
   end if;
   return task;
+end $$;
+
+-- For what people may do: somebody else's task is as if it were not there.
+create function private.lock_visible_task(p_task_id uuid) returns public.background_tasks
+  language plpgsql set search_path = '' as $$
+declare
+  task public.background_tasks := private.lock_task(p_task_id);
+begin
+  if private.is_person() and not coalesce(task.created_by = private.my_id() or private.is_supervisor(), false) then
+    perform private.no_such_task(p_task_id);
+  end if;
+  return task;
+end $$;
+
+create function private.no_such_task(p_task_id uuid) returns void
+  language plpgsql set search_path = '' as $$
+begin
+  raise exception 'there is no task %', p_task_id using errcode = 'BT404',
+    detail = 'It does not exist, is archived, or is not yours to see.', hint = 'Refresh the list.';
 end $$;
 
 create function private.moved(task public.background_tasks, changed boolean, reason text default null)
@@ -400,10 +428,10 @@ begin
   return task;
 end $$;
 
--- How long n8n or a person may take: an hour, or the database's setting backhaul.foreign_lease.
+-- How long n8n or a person may take.
 create function private.foreign_lease() returns interval
   language sql stable set search_path = '' as $$
-  select coalesce(nullif(current_setting('backhaul.foreign_lease', true), '')::interval, interval '1 hour')
+  select s.foreign_lease from private.ledger_settings s
 $$;
 
 create function private.complete_task(p_task_id uuid, p_result jsonb, p_attempt integer) returns public.task_move
@@ -482,7 +510,7 @@ end $$;
 create function private.retry_task(p_task_id uuid, p_user_id uuid) returns public.task_move
   language plpgsql security definer set search_path = '' as $$
 declare
-  task public.background_tasks := private.lock_task(p_task_id);
+  task public.background_tasks := private.lock_visible_task(p_task_id);
   who uuid := private.acting_user(p_user_id);
 begin
   perform private.must_be_owner_or_supervisor(task, who);
@@ -512,7 +540,7 @@ end $$;
 create function private.dismiss_task(p_task_id uuid, p_user_id uuid) returns public.task_move
   language plpgsql security definer set search_path = '' as $$
 declare
-  task public.background_tasks := private.lock_task(p_task_id);
+  task public.background_tasks := private.lock_visible_task(p_task_id);
   who uuid := private.acting_user(p_user_id);
 begin
   if who is null then
@@ -533,7 +561,7 @@ end $$;
 create function private.undismiss_task(p_task_id uuid, p_user_id uuid) returns public.task_move
   language plpgsql security definer set search_path = '' as $$
 declare
-  task public.background_tasks := private.lock_task(p_task_id);
+  task public.background_tasks := private.lock_visible_task(p_task_id);
   who uuid := private.acting_user(p_user_id);
 begin
   perform private.must_be_owner_or_supervisor(task, who);
@@ -729,16 +757,17 @@ begin
   end if;
 end $$;
 
-create function private.answer_click(p_user_id uuid, p_workflow text, p_key text, p_reply jsonb) returns void
+create function private.answer_click(p_user_id uuid, p_workflow text, p_key text, p_reply jsonb) returns jsonb
   language sql security definer set search_path = '' as $$
   update private.clicks c set reply = p_reply where c.user_id = p_user_id and c.workflow = p_workflow and c.key = p_key
+  returning c.reply
 $$;
 
 -- The audit entry and the list of work to follow. p_tasks: [{task_type, entity_type, entity_id, entity_label, args,
--- once_key, max_attempts, lane, delay_s}]. Returns the entry's id and the tasks' ids in order.
+-- once_key, max_attempts, lane, delay_s}]. Returns the entry's id, the tasks' ids in order, and p_reply with the ids by task type.
 create function private.record_save(p_user_id uuid, p_action text, p_entity_type text, p_entity_id uuid, p_details jsonb,
-                                    p_ip inet, p_user_agent text, p_tasks jsonb)
-  returns table (audit_log_id uuid, task_ids uuid[])
+                                    p_ip inet, p_user_agent text, p_tasks jsonb, p_reply jsonb default '{}')
+  returns table (audit_log_id uuid, task_ids uuid[], reply jsonb)
   language plpgsql security definer set search_path = '' as $$
 declare
   task jsonb;
@@ -754,6 +783,9 @@ begin
       task -> 'args', task ->> 'once_key', (task ->> 'max_attempts')::integer,
       task ->> 'lane', public.task_now() + (task ->> 'delay_s')::double precision * interval '1 second');
   end loop;
+  reply := p_reply || jsonb_build_object('task_ids', coalesce((
+    select jsonb_object_agg(t.value ->> 'task_type', record_save.task_ids[t.ordinality])
+      from jsonb_array_elements(p_tasks) with ordinality t), '{}'));
   return next;
 end $$;
 
@@ -895,7 +927,7 @@ grant execute on function
   private.keep_leases(text, interval), private.leave(text), private.sweep_leases(),
   private.recall_step(uuid, integer, text, text), private.keep_step(uuid, integer, text, text, jsonb), private.hold_lease(uuid, integer),
   private.answer_click(uuid, text, text, jsonb),
-  private.record_save(uuid, text, text, uuid, jsonb, inet, text, jsonb), private.prune_clicks() to service_role;
+  private.record_save(uuid, text, text, uuid, jsonb, inet, text, jsonb, jsonb), private.prune_clicks() to service_role;
 grant select on private.workers to service_role;
 
 alter publication supabase_realtime add table public.background_tasks;

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from backhaul.core.embedded import EmbeddedPostgres
+from backhaul.core.embedded import EmbeddedPostgres, throwaway_postgres
 from backhaul.core.migrations import migrate
 from backhaul.core.share import share
 from backhaul.core.store import Actor, Store
@@ -23,12 +21,7 @@ TEMPLATE = "template_office"
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    memory = Path("/dev/shm")
-    with (
-        tempfile.TemporaryDirectory(prefix="backhaul-tests-", dir=memory if memory.is_dir() else None) as home,
-        EmbeddedPostgres(Path(home), fsync=False, settings={"max_connections": "200"}) as server,
-    ):
-        Path(home).chmod(0o755)
+    with throwaway_postgres({"max_connections": "200"}) as server:
         server.prepare_database(TEMPLATE)
         migrate(server.dsn(TEMPLATE), share("supabase", "migrations"))
         yield server

@@ -51,6 +51,7 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "private.audit_seals": ("", ""),
     "private.audit_sealed": ("", ""),
     "private.clicks": ("", ""),
+    "private.ledger_settings": ("", ""),
     "private.workers": ("", READ),
     "private.foreign_lanes": ("", "select insert update delete"),
     "private.services": ("", ""),
@@ -93,9 +94,9 @@ HOUSE_FUNCTIONS = {
 OWNERS_FUNCTIONS = {
     "private": {
         "lock_task", "moved", "describe", "close_attempt", "no_longer_holds", "back_to_pending", "wake_follower", "take_back",
-        "back_off", "foreign_lease", "must_be_owner_or_supervisor", "guard_task_status", "announce_task", "refuse_change",
-        "audit_digest",
-        "chain_digest", "job_key", "enqueue_task", "enqueue_due_task", "enqueue_forgotten", "ask_again", "run_schedules",
+        "back_off", "foreign_lease", "lock_visible_task", "no_such_task", "must_be_owner_or_supervisor", "guard_task_status",
+        "announce_task", "refuse_change", "audit_digest", "chain_digest",
+        "job_key", "enqueue_task", "enqueue_due_task", "enqueue_forgotten", "ask_again", "run_schedules",
         "forget_place",
     }
 }  # fmt: skip

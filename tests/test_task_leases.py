@@ -36,9 +36,8 @@ def test_a_task_started_without_a_name_is_told_of_as_n8ns_or_a_persons(database:
 
 def test_the_hour_is_a_setting(database: Database, clock: Clock) -> None:
     task = create(database)
-    with psycopg.connect(database.dsn, autocommit=True) as n8n:
-        n8n.execute("set backhaul.foreign_lease = '10 minutes'")
-        n8n.execute("select * from start_background_task(%s)", (task,))
+    database.all("update private.ledger_settings set foreign_lease = '10 minutes'")
+    database.one("select * from start_background_task(%s)", task)
     assert task_of(database, task)["lease_expires_at"] == clock.now + timedelta(minutes=10)
 
 

@@ -179,26 +179,30 @@ create trigger background_tasks_enqueue_again after update of status, run_after 
 -- taken three seconds ago and whose task has not started is in the hands of a dead worker. Looks at the thousand that have
 -- waited longest: the others cannot be late as long as these are not, and a long backlog must not make the sweep slow.
 -- Returns how many.
+-- A loop, and no join: the database may keep a plan made when the tables were empty, and a join planned for nothing takes
+-- minutes over a thousand. Here each look can only go by an index.
 create function private.enqueue_forgotten() returns integer
-  language sql security definer set search_path = '' as $$
-  with longest as (
-    select d.id from public.background_tasks d
-     where d.status = 'pending' and d.run_after <= public.task_now() - interval '1 second'
-       and not exists (select from private.foreign_lanes f where f.lane = d.lane)
-     order by d.run_after limit 1000),
-  forgotten as (
-    select t.id from longest join public.background_tasks t using (id)
-     where not exists (select from engine.pgqueuer j
-                        where j.dedupe_key = private.job_key(t) and j.status in ('queued', 'picked')
-                          and (j.status = 'queued' or j.updated > now() - interval '3 seconds')
-                       offset 0)                      -- one look into the index for each, never the whole queue
-       and not exists (select from public.background_tasks r
-                        where r.once_key = t.once_key and r.task_type = t.task_type and r.status = 'processing')
-       and t.status = 'pending' for update of t skip locked),
-  again as (
-    update public.background_tasks t set run_after = t.run_after - interval '1 microsecond' from forgotten f where t.id = f.id returning t.id)
-  select count(*)::integer from again
-$$;
+  language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  task public.background_tasks;
+  again integer := 0;
+begin
+  for task in select t.* from public.background_tasks t
+               where t.status = 'pending' and t.run_after <= public.task_now() - interval '1 second'
+                 and not exists (select from private.foreign_lanes f where f.lane = t.lane)
+               order by t.run_after limit 1000 loop
+    continue when exists (select from engine.pgqueuer j
+                           where j.dedupe_key = private.job_key(task) and j.status in ('queued', 'picked')
+                             and (j.status = 'queued' or j.updated > now() - interval '3 seconds'));
+    continue when exists (select from public.background_tasks r
+                           where r.once_key = task.once_key and r.task_type = task.task_type and r.status = 'processing');
+    perform from public.background_tasks t where t.id = task.id and t.status = 'pending' for update skip locked;
+    continue when not found;
+    update public.background_tasks t set run_after = t.run_after - interval '1 microsecond' where t.id = task.id;
+    again := again + 1;
+  end loop;
+  return again;
+end $$;
 
 -- Everything that must happen every few seconds, once for all workers: whoever gets the lock does it.
 create function private.sweep()

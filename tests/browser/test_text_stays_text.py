@@ -26,7 +26,7 @@ async def test_markup_typed_or_answered_shows_as_text_everywhere(person: People,
     card = agent.page.locator("#clientCard")
     await expect(card.get_by_role("heading", level=2)).to_have_text(f"{EVIL} Roe")
     await expect(card).to_contain_text(SCRIPT)
-    await expect(agent.page).to_have_title(re.compile(f"^{re.escape(EVIL)} Roe"))
+    await expect(agent.page).not_to_have_title(re.compile("Roe"))  # no name in the browser's history
 
     for number in range(2):
         strange = {"message": f"{EVIL} said no.", "hint": SCRIPT, "code": f"<b>{number}", "task_type": f"<i>{number}"}

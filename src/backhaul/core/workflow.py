@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import to_json
 
 from backhaul.core.errors import Conflict, Forbidden
 from backhaul.core.store import Actor, Row, Store, Tx, jsonb
@@ -25,8 +25,12 @@ FormT = TypeVar("FormT", bound=BaseModel)
 Save = Callable[[Tx, FormT, Actor], Awaitable["Saved"]]
 
 _CLAIM = b"select * from private.claim_click(%(user)s, %(workflow)s, %(key)s, %(request)s)"
-_RECORD = b"select * from private.record_save(%(user)s, %(action)s, %(entity)s, %(entity_id)s, %(details)s, %(ip)s, %(agent)s, %(tasks)s)"
-_ANSWER = b"select private.answer_click(%(user)s, %(workflow)s, %(key)s, %(reply)s)"
+_RECORD = b"""
+select case when %(key)s::text is null then w.reply
+            else private.answer_click(%(user)s, %(workflow)s, %(key)s, w.reply) end as reply
+  from private.record_save(%(user)s, %(action)s, %(entity)s, %(entity_id)s, %(details)s,
+                           %(ip)s, %(agent)s, %(tasks)s, %(reply)s) w
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +111,7 @@ class Workflow(Generic[FormT, OfficeT]):
                     return earlier
             saved = await self._save(tx, form, by)
             await tx.as_service()
-            body = await self._record(tx, saved, by)
-            if key is not None:
-                await tx.one(_ANSWER, {"user": by.id, "workflow": self.name, "key": key, "reply": jsonb(body)})
-        return Reply(body)
+            return Reply(await self._record(tx, saved, by, key))
 
     async def _claim(self, tx: Tx, key: str, form: FormT, by: Actor) -> Reply | None:
         request = hashlib.sha256(to_json(form)).digest()
@@ -126,12 +127,16 @@ class Workflow(Generic[FormT, OfficeT]):
             )
         return Reply(claim["reply"], repeated=True)
 
-    async def _record(self, tx: Tx, saved: Saved, by: Actor) -> dict[str, Any]:
+    async def _record(self, tx: Tx, saved: Saved, by: Actor, key: str | None) -> Row:
+        """Writes audit entry and tasks, and with a key the reply as well; the reply, with the tasks' ids by their types."""
         entity = (self.entity, saved.entity_id, saved.label)
+        reply = {"success": True, f"{self.entity}_id": saved.entity_id, "message": saved.message, **saved.reply}
         written = await tx.one(
             _RECORD,
             {
                 "user": by.id,
+                "workflow": self.name,
+                "key": key,
                 "action": self.audit,
                 "entity": self.entity,
                 "entity_id": saved.entity_id,
@@ -139,13 +144,13 @@ class Workflow(Generic[FormT, OfficeT]):
                 "ip": by.ip,
                 "agent": by.user_agent,
                 "tasks": jsonb([later.as_json(entity) for later in saved.then]),
+                "reply": jsonb(reply),
             },
         )
-        ids: Row = dict(zip((later.task_type for later in saved.then), (written or {}).get("task_ids", []), strict=True))
-        reply: dict[str, Any] = to_jsonable_python(
-            {"success": True, f"{self.entity}_id": saved.entity_id, "message": saved.message, **saved.reply, "task_ids": ids}
-        )
-        return reply
+        if written is None:
+            raise LookupError("record_save always answers with one row")
+        body: Row = written["reply"]
+        return body
 
 
 class Workflows(Generic[OfficeT]):

@@ -88,7 +88,7 @@ const ClientCard = (() => {
   function drawData() {
     const { client, legs, tasks } = data
     const name = [client.firstname, client.lastname].filter(Boolean).join(" ") || "(no name)"
-    document.title = `${name} · ${PAGE_TITLE}`
+    document.title = `${client.knumber} · ${PAGE_TITLE}` // not the name: it would stay in the browser's history
     const title = [
       el("h2", {}, name),
       el(
