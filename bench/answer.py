@@ -21,7 +21,8 @@ _CLIENT = """insert into clients (knumber, firstname, lastname, phone, email, ci
 values (%s, 'Bare', 'Row', '+19025550123', 'bare@example.test', '1 High St', 'Truro', 'NS', 'B2N 1A1') returning id"""
 _AUDIT = """insert into audit_logs (action, entity_type, entity_id, user_id, user_name, role)
 values ('create_client', 'client', %s, %s, 'Bare', 'booking_agent') returning id"""
-_TASK = """insert into background_tasks (entity_type, entity_id, entity_label, task_type, created_by, audit_log_id, once_key, lane)
+_TASK = """insert into background_tasks (entity_type, entity_id, entity_label, task_type, created_by,
+                              audit_log_id, once_key, lane)
 values ('client', %s, 'Bare Row', %s, %s, %s, %s, %s)"""
 
 

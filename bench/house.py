@@ -77,7 +77,7 @@ class House:
         env |= {"BACKHAUL_MAPS_ELEMENTS_PER_MINUTE": "600000"}
         if hasattr(self, "stand_ins"):
             env["BACKHAUL_STAND_INS"] = self.stand_ins
-        process = subprocess.Popen([sys.executable, *command], env=env, stdout=subprocess.PIPE, text=True)  # noqa: S603  (our own)
+        process = subprocess.Popen([sys.executable, *command], env=env, stdout=subprocess.PIPE, text=True)
         (stack or self._stack).callback(_end, process)
         line = process.stdout.readline() if process.stdout else ""
         if "ready" not in line:

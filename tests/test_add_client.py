@@ -146,7 +146,8 @@ async def test_a_driver_without_a_road_or_an_address_is_recorded_with_the_reason
     maps.no_road = {drivers["Ben"]}
     maps.unknown = {"Nowhere"}
     dee = database.value(
-        "insert into drivers (first_name, last_name, email, home_address, home_city) values ('Dee', 'D', 'd@x.test', '9 Lost Rd', 'Nowhere') returning id"
+        "insert into drivers (first_name, last_name, email, home_address, home_city)"
+        " values ('Dee', 'D', 'd@x.test', '9 Lost Rd', 'Nowhere') returning id"
     )
     await office.submit(add_client, jane(), by=agent)
     await office.work()
