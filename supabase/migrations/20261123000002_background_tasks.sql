@@ -764,7 +764,7 @@ create function private.answer_click(p_user_id uuid, p_workflow text, p_key text
 $$;
 
 -- The audit entry and the list of work to follow. p_tasks: [{task_type, entity_type, entity_id, entity_label, args,
--- once_key, max_attempts, lane, delay_s}]. Returns the entry's id, the tasks' ids in order, and p_reply with the ids by task type.
+-- once_key, max_attempts, lane, delay_s}]. Returns the entry's id, the tasks' ids in order, and p_reply with the ids by task type (a list where a type comes more than once).
 create function private.record_save(p_user_id uuid, p_action text, p_entity_type text, p_entity_id uuid, p_details jsonb,
                                     p_ip inet, p_user_agent text, p_tasks jsonb, p_reply jsonb default '{}')
   returns table (audit_log_id uuid, task_ids uuid[], reply jsonb)
@@ -784,8 +784,9 @@ begin
       task ->> 'lane', public.task_now() + (task ->> 'delay_s')::double precision * interval '1 second');
   end loop;
   reply := p_reply || jsonb_build_object('task_ids', coalesce((
-    select jsonb_object_agg(t.value ->> 'task_type', record_save.task_ids[t.ordinality])
-      from jsonb_array_elements(p_tasks) with ordinality t), '{}'));
+    select jsonb_object_agg(n.task_type, case when cardinality(n.ids) = 1 then to_jsonb(n.ids[1]) else to_jsonb(n.ids) end)
+      from (select t.value ->> 'task_type' as task_type, array_agg(record_save.task_ids[t.ordinality] order by t.ordinality) as ids
+              from jsonb_array_elements(p_tasks) with ordinality t group by 1) n), '{}'));
   return next;
 end $$;
 

@@ -129,7 +129,8 @@ def _acting(api: APIRouter) -> None:
     @api.post("/webhook/undismiss-task")
     async def undismiss_task(request: Request, claims: Asking, body: SomeTasks) -> Any:
         """Takes a dismissal back, of one task or several; those that are not dismissed any more are passed over."""
-        wanted = [*body.task_ids, *([body.task_id] if body.task_id else [])]
+        # in one order for everybody, so that two such requests never wait for one another crosswise
+        wanted = sorted({*body.task_ids, *([body.task_id] if body.task_id else [])})
         if not wanted:
             raise Rejected(
                 "No task was named",

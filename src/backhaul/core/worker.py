@@ -39,10 +39,7 @@ from backhaul.core.store import Row, Store
 from backhaul.core.task import OfficeT, Result, Retry, Run, Snooze
 from backhaul.core.workflow import Workflows
 
-_START = b"""
-select m.changed, m.reason, m.attempt, t.id, t.task_type, t.entity_type, t.entity_id, t.entity_label, t.args, t.created_by
-  from public.start_background_task(%(task)s, %(worker)s, %(lease)s) m join public.background_tasks t on t.id = m.task_id
-"""
+_START = b"select * from private.claim_task(%(task)s, %(worker)s, %(lease)s)"
 _ENLIST = b"select count(*) as held from private.keep_leases(%(worker)s, %(lease)s)"
 _LEAVE = b"select private.leave(%(worker)s) as handed_back"
 
