@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from backhaul.core import logs
 from backhaul.core.delivery import Delivery, sweep
 from backhaul.core.store import Store
 from backhaul.core.task import Run
@@ -24,6 +25,7 @@ async def bench_noop(run: Run[None]) -> None:
 
 
 async def main(dsn: str, log: Path) -> None:
+    logs.configure("error")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -17,7 +17,7 @@ from bench.stats import Series
 SHOTS = 60
 _CREATE = "select create_background_task('client', %s, 'Bench', 'bench_failure', %s, lane => 'nobody')"
 _START = "select changed from start_background_task(%s)"
-_FAIL = "select changed from fail_background_task(%s, %s)"
+_FAIL = "select changed from fail_background_task(%s, %s, %s)"
 
 
 async def measure(house: House, *, seconds: float, rate: float) -> list[Series]:
@@ -34,7 +34,8 @@ async def _fail_one(database: psycopg.AsyncConnection[object], user: UUID) -> tu
     row = await (await database.execute(_CREATE, (uuid4(), user))).fetchone()
     task = str(row[0]) if isinstance(row, tuple) else ""
     await database.execute(_START, (task,))
-    await database.execute(_FAIL, (task, f"Bench failure {task}"))
+    # each of a cause of its own, because failures of one cause share a toast
+    await database.execute(_FAIL, (task, f"Bench failure {task}", f"bench.{task}"))
     return task, time.time()
 
 
@@ -92,7 +93,7 @@ async def _on_the_screen(house: House, browser: str, user: UUID) -> list[float]:
                 task, failed = await _fail_one(database, user)
                 await page.wait_for_function("id => window.__toasts[id]", arg=task, timeout=10_000)
                 took.append(await page.evaluate("id => window.__toasts[id]", task) - failed * 1000)
-                await page.evaluate("() => document.querySelectorAll('.task-toast button').forEach(b => b.click())")
+                await page.evaluate("() => document.querySelectorAll('.task-toast .icon-button').forEach(b => b.click())")
                 await asyncio.sleep(0.1)
         await chromium.close()
     return took
