@@ -11,7 +11,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from bench.house import House
-from bench.load import Line, shoot
+from bench.load import Line, Shot, shoot
 from bench.stats import Series, quantile, ratio
 
 SLICES = 4
@@ -51,7 +51,7 @@ async def measure(house: House, *, seconds: float, rate: float) -> list[Series]:
     return [*_told("nobody working", rate, *alone), *_told("a worker at it", rate, *working)]
 
 
-async def _in_turn(add_client, bare, rate: float, seconds: float) -> tuple[list[float], list[float]]:  # type: ignore[no-untyped-def]
+async def _in_turn(add_client: Shot, bare: Shot, rate: float, seconds: float) -> tuple[list[float], list[float]]:
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(SLICES):

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -56,5 +57,5 @@ async def drained(database: psycopg.AsyncConnection[object], longest_s: float = 
     raise RuntimeError("the tasks were not done in time")
 
 
-def _read(logs: list) -> list[tuple[str, str]]:  # type: ignore[type-arg]
+def _read(logs: list[Path]) -> list[tuple[str, str]]:
     return [(line.split()[0], line.split()[1]) for log in logs for line in log.read_text().splitlines()]
