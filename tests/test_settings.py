@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from backhaul.core.errors import Problem
+from backhaul.core.share import share
 from backhaul.dispatch.settings import SETTINGS, Settings, home_folder, load
 
 SECRET = "swordfish-swordfish-swordfish-swordfish"
@@ -136,7 +137,9 @@ def test_a_home_that_cannot_be_used_is_told(tmp_path: Path) -> None:
 
 def test_home_is_where_the_system_keeps_a_users_data_unless_said_otherwise(tmp_path: Path) -> None:
     assert home_folder({"BACKHAUL_HOME": str(tmp_path)}) == tmp_path
-    assert home_folder({"BACKHAUL_HOME": "", "XDG_DATA_HOME": str(tmp_path)}) == tmp_path / "backhaul"
-    assert home_folder({}) == Path.home() / ".local" / "share" / "backhaul"
+    assert home_folder({"BACKHAUL_HOME": "", "XDG_DATA_HOME": str(tmp_path)}, run_from=None) == tmp_path / "backhaul"
+    assert home_folder({}, run_from=None) == Path.home() / ".local" / "share" / "backhaul"
+    assert home_folder({}, run_from=tmp_path) == tmp_path / ".backhaul"
+    assert home_folder({}) == share(".backhaul")  # the same home for `make up` and for the command line beside it
     assert home_folder({"BACKHAUL_HOME": "~/x"}) == Path(os.path.expanduser("~")) / "x"
     assert home_folder({"BACKHAUL_HOME": "x"}).is_absolute()

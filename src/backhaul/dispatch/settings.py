@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from backhaul.core.errors import Problem
 from backhaul.core.settings import Found, Setting, read_settings
+from backhaul.core.share import checkout
 
 
 def _yes_no(text: str) -> bool:
@@ -217,11 +218,14 @@ def _kept(file: Path) -> str:
     return file.read_text("ascii")
 
 
-def home_folder(env: Mapping[str, str] = os.environ) -> Path:
-    """BACKHAUL_HOME, or the place where the system keeps a user's data."""
+def home_folder(env: Mapping[str, str] = os.environ, *, run_from: Path | None = checkout()) -> Path:  # noqa: B008  (never changes)
+    """BACKHAUL_HOME; else `.backhaul` in the checkout it runs from, as make has it; else where the system keeps a user's data."""
     given = env.get("BACKHAUL_HOME")
-    data = env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(given).expanduser().absolute() if given else Path(data) / "backhaul"
+    if given:
+        return Path(given).expanduser().absolute()
+    if run_from is not None:
+        return run_from / ".backhaul"
+    return Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "backhaul"
 
 
 def load(
