@@ -503,7 +503,8 @@ begin
   end if;
   perform private.close_attempt(task, 'snoozed', p_because);
   task := private.back_to_pending(task, coalesce(p_until, public.task_now()), task.failures,
-                                  coalesce(p_because, task.error_message), coalesce(p_code, task.error_code), null);
+                                  coalesce(p_because, task.error_message), coalesce(p_code, task.error_code),
+                                  case when p_because is null then task.error_hint end);
   return private.moved(task, true, private.describe(task));
 end $$;
 

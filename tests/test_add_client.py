@@ -223,3 +223,22 @@ async def test_after_all_tries_a_person_hears_of_an_outage(
     failed = office.task("calculate_drive_times")
     assert (failed["status"], failed["attempt"], failed["failures"]) == ("failed", 5, 5)
     assert failed["error_message"] == "Google Maps asked us to slow down. Too many requests in a short time."
+
+
+async def test_a_contact_id_that_was_kept_meanwhile_does_not_make_the_step_ask_quo_again(
+    office: TestOffice[Office], agent: Actor, quo: FakeQuo, database: Database
+) -> None:
+    """As when a worker dies between the record of the contact's id and the end of the task."""
+    reply = await office.submit(add_client, jane(), by=agent)
+    first = await office.worker.work_on(UUID(reply.body["task_ids"]["sync_quo"]))
+    assert first == "completed"
+    again = database.value(
+        "select create_background_task('client', %s, 'Jane Roe', 'sync_quo', once_key => 'again')", UUID(reply.body["client_id"])
+    )
+    database.all(
+        "insert into background_task_steps (task_id, label, args_hash, answer, attempt)"
+        " select %s, label, args_hash, answer, attempt from background_task_steps where label = 'put contact'",
+        again,
+    )
+    await office.work()
+    assert quo.calls == 1

@@ -389,7 +389,7 @@ create function private.vital_signs()
   returns table (workers bigint, oldest_heartbeat_s double precision, oldest_due_s double precision, pending bigint, processing bigint,
                  failed bigint, held jsonb)
   language sql stable security definer set search_path = '' as $$
-  select (select count(*) from private.workers w where w.stopped_at is null and w.seen_at > public.task_now() - interval '15 seconds'),
+  select (select count(*) from private.workers w where w.stopped_at is null and w.id not like 'api:%' and w.seen_at > public.task_now() - interval '15 seconds'),
          (select extract(epoch from public.task_now() - max(w.seen_at)) from private.workers w where w.stopped_at is null),
          (select extract(epoch from public.task_now() - t.run_after) from public.background_tasks t
            where t.status = 'pending' and t.run_after <= public.task_now() and not exists (select from private.foreign_lanes f where f.lane = t.lane)

@@ -85,7 +85,7 @@ class _Exchange:
             _log.error("unforeseen", request_id=self._scope["request_id"], path=self._endpoint, exc_info=error)
             unforeseen = Problem(
                 "Something went wrong inside Backhaul",
-                "Nothing was saved",
+                "It may or may not have been saved",
                 f"Try again; if it stays, tell whoever runs Backhaul this number: {self._scope['request_id']}",
                 code="bug",
             )

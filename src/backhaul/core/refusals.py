@@ -94,7 +94,7 @@ def answer_errors(app: FastAPI) -> None:
         problem = Problem(
             "The database cannot be reached",
             "It is restarting, or too busy",
-            "Nothing was saved. Try again in a moment",
+            "It may not have been saved. Try again in a moment: the same click saves once",
             code="database",
         )
         problem.status = 503

@@ -201,9 +201,10 @@ class Sessions:
 
 
 def _why_not(account: Row, right: bool) -> Problem | None:
-    """Why this account may not sign in. Whoever does not know the password learns nothing of the account."""
-    if not right:
-        return _WRONG_CREDENTIALS()
+    """Why this account may not sign in.
+
+    While it is locked, the right password gets the same answer as a wrong one, or guessing could go on behind the lock.
+    """
     if account["locked_until"] is not None:
         minutes = account["locked_minutes"]
         return Locked(
@@ -212,6 +213,8 @@ def _why_not(account: Row, right: bool) -> Problem | None:
             "Wait, or ask an administrator",
             code="locked",
         )
+    if not right:
+        return _WRONG_CREDENTIALS()
     if not account["is_active"]:
         return Forbidden("Account is disabled. Contact administrator.", code="disabled")
     return None

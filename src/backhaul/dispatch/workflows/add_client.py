@@ -12,6 +12,7 @@ from backhaul.core.workflow import Saved
 from backhaul.dispatch import clients, drivers
 from backhaul.dispatch.office import STAFF, Office, workflow
 from backhaul.outside.maps import Found, Leg, Place, Point
+from backhaul.outside.quo import Contact, Kept
 
 add_client = workflow("add-client", clients.NewClient, entity="client", audit="create_client", allow=STAFF)
 
@@ -53,13 +54,12 @@ async def calculate_drive_times(run: Run[Office], client_id: UUID) -> dict[str, 
 async def sync_quo(run: Run[Office], client_id: UUID) -> dict[str, Any]:
     """The client is in Quo once, as a contact. Quo keeps duplicates, so put_contact looks before it creates."""
     client = await clients.get(run.db, client_id)
-    kept = await run.step(
-        "put contact",
-        run.office.quo.put_contact,
-        client.contact,
-        external_id=f"client:{client.id}",
-        contact_id=client.openphone_contact_id,
-    )
+
+    async def put(contact: Contact, external_id: str) -> Kept:
+        # the id Quo gave us last time is a short cut, not a part of the question: keeping it must not make the step ask again
+        return await run.office.quo.put_contact(contact, external_id=external_id, contact_id=client.openphone_contact_id)
+
+    kept = await run.step("put contact", put, client.contact, f"client:{client.id}")
     await clients.put_quo_contact(run.db, client.id, kept.contact_id)
     return {"contact_id": kept.contact_id, "created": kept.created}
 
