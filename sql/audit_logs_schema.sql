@@ -58,14 +58,16 @@ create trigger audit_logs_append_only before update or delete on public.audit_lo
 create trigger audit_logs_not_emptied before truncate on public.audit_logs
   for each statement execute function private.refuse_change();
 
--- Writes one entry in the caller's transaction. The name and role are those of now: they may change later.
+-- Writes one entry in the caller's transaction. The name and role are those of now: they may change later. p_refused: it was
+-- tried and not done, for this reason.
 create function private.write_audit(p_action text, p_entity_type text, p_entity_id uuid, p_user_id uuid,
-                                    p_details jsonb default '{}', p_ip inet default null, p_user_agent text default null)
+                                    p_details jsonb default '{}', p_ip inet default null, p_user_agent text default null,
+                                    p_refused text default null)
   returns uuid
   language sql security definer set search_path = '' as $$
-  insert into public.audit_logs (action, entity_type, entity_id, user_id, user_name, role, details, ip_address, user_agent)
+  insert into public.audit_logs (action, entity_type, entity_id, user_id, user_name, role, details, ip_address, user_agent, success, error_message)
   select p_action, p_entity_type, p_entity_id, u.id, coalesce(u.full_name, 'system'), coalesce(u.role, 'system'),
-         coalesce(p_details, '{}'), p_ip, left(p_user_agent, 300)
+         coalesce(p_details, '{}'), p_ip, left(p_user_agent, 300), p_refused is null, p_refused
     from (select 1) one left join public.users u on u.id = p_user_id
   returning id
 $$;
@@ -160,5 +162,5 @@ create policy people_read_their_own_entries_supervisors_all on public.audit_logs
   using (user_id = (select private.my_id()) or (select private.is_supervisor()));
 
 revoke execute on all functions in schema private from public;
-grant execute on function private.write_audit(text, text, uuid, uuid, jsonb, inet, text), private.seal_audit_logs(),
+grant execute on function private.write_audit(text, text, uuid, uuid, jsonb, inet, text, text), private.seal_audit_logs(),
                           private.verify_audit_logs() to service_role;

@@ -774,6 +774,9 @@ declare
   task jsonb;
   place integer;
 begin
+  -- whoever saves is there, also behind a page that reports no input; not at every save, because it writes one row
+  perform private.note_activity(s.id) from public.user_sessions s
+    where s.id = nullif(auth.jwt() ->> 'session_id', '')::uuid and s.last_activity_at < public.task_now() - interval '20 seconds';
   audit_log_id := private.write_audit(p_action, p_entity_type, p_entity_id, p_user_id, p_details, p_ip, p_user_agent);
   task_ids := array_fill(null::uuid, array[jsonb_array_length(p_tasks)]);
   -- by key, so that two saves which join the same waiting tasks never wait for one another crosswise

@@ -62,8 +62,8 @@ async def test_only_staff_may_add_and_read_clients(api: Api) -> None:
 async def test_the_role_is_the_databases_not_the_tokens(api: Api, agent: Actor) -> None:
     token = api.token(Actor(agent.id, "admin", "", agent.session_id))
     refused(await api.get("/webhook/get-all-failed-tasks", by=token), 403)
-    api.database.all("update users set role = 'driver' where id = %s", agent.id)
-    refused(await api.post("/webhook/add-client", jane(), by=agent), 403)
+    driver = api.database.person("driver")
+    refused(await api.post("/webhook/add-client", jane(), by=api.token(Actor(driver.id, "admin", "", driver.session_id))), 403)
 
 
 async def test_every_shape_the_pages_and_documents_use_saves_the_same_client(api: Api, agent: Actor) -> None:

@@ -137,6 +137,8 @@ async def test_the_configuration_holds_no_secret(database: Database, tmp_path: P
 
 async def test_the_configuration_of_an_ordinary_installation(api: Api) -> None:
     said = (await api.get("/portal-config")).json()
+    minutes = {"admin": 30, "supervisor": 60, "booking_agent": 120, "driver": 120, "client": 120}
+    assert said.pop("inactivity") == {role: {"limit_s": limit * 60, "warn_s": 300} for role, limit in minutes.items()}
     assert said == {
         "product": "Backhaul", "supabaseUrl": None, "supabaseAnonKey": None, "pollMs": 30000, "standIns": [], "demo": None,
     }  # fmt: skip
@@ -230,7 +232,10 @@ async def test_the_description_says_which_endpoints_want_a_token(api: Api) -> No
         "access token": ("http", "bearer"),
         "service key": ("http", "bearer"),
     }
-    public = {"/webhook/user-login", "/webhook/refresh-token", "/portal-config", "/health/live", "/health/ready", "/metrics"}
+    public = {
+        "/webhook/user-login", "/webhook/refresh-token", "/webhook/check-reset-link", "/webhook/reset-password",
+        "/webhook/password-rules", "/portal-config", "/health/live", "/health/ready", "/metrics",
+    }  # fmt: skip
     for path, methods in described["paths"].items():
         for one in methods.values():
             assert bool(one.get("security")) is (path not in public), path

@@ -62,7 +62,9 @@ def test_a_database_error_is_logged_with_its_code_and_constraint_but_not_the_row
     written: io.StringIO, database: Database
 ) -> None:
     with psycopg.connect(database.dsn) as connection, pytest.raises(psycopg.Error) as refused:
-        connection.execute("insert into users (username, email, full_name, role) values ('jane', 'jane', 'Jane Roe', 'queen')")
+        connection.execute(
+            "insert into users (username, email, full_name, role) values ('jane', 'jane@example.test', 'Jane Roe', 'queen')"
+        )
     assert "Jane Roe" in str(refused.value)
     structlog.get_logger().error("unforeseen", exc_info=refused.value)
     (error,) = lines(written)[0]["errors"]

@@ -16,8 +16,8 @@ import pytest
 import uvicorn
 
 from backhaul.core import stream as streams
-from backhaul.core.sessions import Tokens
 from backhaul.core.store import Actor
+from backhaul.core.tokens import Tokens
 from tests.api_fixtures import Api, everyone, jane, refused, until
 
 SOON_S = 10.0
@@ -128,12 +128,20 @@ async def test_nobody_but_supervisors_hears_of_somebody_elses_task(api: Api, add
                 await page.hear_of(own, "failed")  # fails if it hears of the other, which happened before
 
 
-async def test_the_role_of_now_decides_not_the_one_in_the_token(api: Api, address: str, agent: Actor, supervisor: Actor) -> None:
+async def test_a_role_that_changed_ends_the_page_of_the_old_one_at_once(
+    api: Api, address: str, agent: Actor, supervisor: Actor
+) -> None:
     async with opened(address, api.token(supervisor)) as page:
         api.database.all("update users set role = 'driver' where id = %s", supervisor.id)
         api.failed(agent)
-        own = api.failed(supervisor)
-        await page.hear_of(own, "failed")
+        assert (await page.hear())[1]["reason"] == "ended"
+
+
+async def test_the_role_of_now_decides_not_the_one_in_the_token(api: Api, address: str, agent: Actor, supervisor: Actor) -> None:
+    forged = api.app.state.tokens.issue(agent.id, agent.session_id, "admin")
+    async with opened(address, forged) as page:
+        api.failed(supervisor)
+        await page.hear_of(api.failed(agent), "failed")
 
 
 async def test_a_task_that_belongs_to_nobody_is_heard_of_by_supervisors(api: Api, address: str, supervisor: Actor) -> None:

@@ -100,7 +100,7 @@ async def test_an_archived_task_is_still_shown_with_its_story(api: Api, agent: A
     database.all("select dismiss_background_task(%s, %s)", task, agent.id)
     database.all("update testing.clock set now = now + interval '8 days'")
     assert database.value("select archive_old_tasks()") == 1
-    database.all("update user_sessions set expires_at = now() + interval '1 year'")
+    database.all("update user_sessions set expires_at = now() + interval '1 year', last_activity_at = task_now()")
     said = (await api.get("/webhook/get-task", by=agent, id=task)).json()
     assert said["task"]["archived_at"] is not None
     assert [attempt["outcome"] for attempt in said["attempts"]] == ["failed"]

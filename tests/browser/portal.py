@@ -18,7 +18,7 @@ import httpx
 import psycopg
 
 from backhaul.core.embedded import EmbeddedPostgres
-from backhaul.core.sessions import ACCESS_LIFE, Tokens
+from backhaul.core.tokens import ACCESS_LIFE, Tokens
 
 PASSWORD = "what the demo people use 1"
 START_S = 120.0

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
+from backhaul.core.doors import PUBLIC, limited
 from backhaul.core.errors import Problem
 from backhaul.core.http import Answer
 from backhaul.core.migrations import compare, find
@@ -34,13 +35,18 @@ _DATABASE = Gauge("backhaul_database_up", "1 when the database answers; otherwis
 
 def health_endpoints(migrations: Path) -> APIRouter:
     api = APIRouter(tags=["health"], default_response_class=Answer)
+    counted = [Depends(limited(PUBLIC))]  # not whether we live: that asks nobody, and must be answered whatever else is down
 
     @api.get("/health/live")
     async def live() -> Any:
         """This process answers."""
         return {"ok": True}
 
-    @api.get("/health/ready", responses={503: {"description": "Something is not well; `checks` says what, and what to do"}})
+    @api.get(
+        "/health/ready",
+        dependencies=counted,
+        responses={503: {"description": "Something is not well; `checks` says what, and what to do"}},
+    )
     async def ready(request: Request) -> Response:
         """Database, migrations, workers, the oldest due task: each check says what is wrong and what to do.
 
@@ -50,7 +56,7 @@ def health_endpoints(migrations: Path) -> APIRouter:
         well = all(check["ok"] for check in checks.values())
         return Answer({"ok": well, "checks": checks}, 200 if well else 503)
 
-    @api.get("/metrics")
+    @api.get("/metrics", dependencies=counted)
     async def metrics(request: Request) -> Response:
         """Figures for Prometheus."""
         stream: Stream = request.app.state.stream

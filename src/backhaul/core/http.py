@@ -12,12 +12,14 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic_core import to_json
 
+from backhaul.core import cookies
 from backhaul.core.errors import Unauthenticated
-from backhaul.core.sessions import Claims, Tokens
+from backhaul.core.sessions import Caller
 from backhaul.core.store import Actor, Row, Store, Tx
+from backhaul.core.tokens import Claims, LimitedClaims, Tokens
 
 # Only for the description at /docs: what a token is good for is judged below.
-_ACCESS_TOKEN = HTTPBearer(
+ACCESS_TOKEN = HTTPBearer(
     auto_error=False, scheme_name="access token", description="The access_token of user-login or refresh-token"
 )
 _SERVICE_KEY = HTTPBearer(auto_error=False, scheme_name="service key", description="BACKHAUL_SERVICE_KEY; for our own services")
@@ -30,13 +32,13 @@ class Answer(JSONResponse):
         return to_json(content)
 
 
-async def claims_of(request: Request, _: Annotated[object, Depends(_ACCESS_TOKEN)]) -> Claims:
+async def claims_of(request: Request, _: Annotated[object, Depends(ACCESS_TOKEN)]) -> Claims:
     """The claims of the bearer token. Raises: Unauthenticated."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("You are not signed in", "The request came without a token", "Please log in.", code="token.missing")
+    token = _bearer(request)
     tokens: Tokens = request.app.state.tokens
-    return tokens.read(token.strip())
+    claims = tokens.read(token)
+    request.state.claims = claims  # a refusal is written down with whose it was
+    return claims
 
 
 Asking = Annotated[Claims, Depends(claims_of)]
@@ -46,6 +48,27 @@ IdempotencyKey = Annotated[
         min_length=1, max_length=200, description="One per click: the same key brings the same reply, and saves nothing twice."
     ),
 ]
+
+
+def limited_claims_of(request: Request) -> LimitedClaims | None:
+    """The claims of a limited token; None for anything else."""
+    tokens: Tokens = request.app.state.tokens
+    try:
+        return tokens.read_limited(_bearer(request))
+    except Unauthenticated:
+        return None
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("You are not signed in", "The request came without a token", "Please log in.", code="token.missing")
+    return token.strip()
+
+
+def caller(request: Request) -> Caller:
+    """Where the request comes from, for sign-ins and the audit log."""
+    return Caller(caller_ip(request), request.headers.get("user-agent"), cookies.device_of(request))
 
 
 def actor(request: Request, claims: Claims) -> Actor:

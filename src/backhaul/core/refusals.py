@@ -18,10 +18,15 @@ from psycopg_pool import PoolTimeout
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from backhaul.core.errors import Problem, Rejected, TooMany, Unauthenticated
+from backhaul.core.errors import Forbidden, Problem, Rejected, TooMany, Unauthenticated
 from backhaul.core.faults import NOT_AN_OBJECT, NOT_JSON, in_words
-from backhaul.core.http import Answer
+from backhaul.core.http import Answer, caller_ip
 
+_AUDIT = b"""
+select private.write_audit('permission_denied', null, null, %(user)s,
+                           jsonb_build_object('endpoint', %(endpoint)s::text, 'code', %(code)s::text),
+                           %(ip)s, %(agent)s, %(refused)s)
+"""
 _log = structlog.get_logger(__name__)
 _REFUSALS = Counter("backhaul_refusals_total", "Requests refused, by the code of the problem", ["code"])
 
@@ -56,6 +61,8 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def refuse(request: Request, problem: Problem) -> Response:
+        if isinstance(problem, Forbidden):
+            await _note(request, problem)
         return refusal(request, problem)
 
     @app.exception_handler(RequestValidationError)
@@ -99,6 +106,22 @@ def answer_errors(app: FastAPI) -> None:
         )
         problem.status = 503
         return refusal(request, problem, headers={"retry-after": "2"})
+
+
+async def _note(request: Request, problem: Forbidden) -> None:
+    """Writes down that somebody who is signed in tried what they may not do; a stranger's refusals are not anybody's."""
+    claims = getattr(request.state, "claims", None)
+    if claims is None:
+        return
+    asked = {
+        "user": claims.user_id,
+        "endpoint": getattr(request.scope.get("route"), "path", "other"),
+        "code": problem.code,
+        "ip": caller_ip(request),
+        "agent": request.headers.get("user-agent"),
+        "refused": problem.what,
+    }
+    await request.app.state.store.call(_AUDIT, asked)
 
 
 def _where(loc: tuple[int | str, ...]) -> str:

@@ -1,71 +1,61 @@
-"""Who is here: passwords, access tokens and refresh tokens.
+"""Signing in, renewing and signing out. A refresh token is 256 random bits; the database keeps its SHA-256 only.
 
-An access token is a signed JWT that Supabase understands too: `sub` is the user's UUID, `role` the database role `authenticated`,
-`user_role` what the person is in the office. It says who asks; what they may do is read from the database at each request.
-A refresh token is 256 random bits; the database keeps its SHA-256 only.
+Everything that counts is decided in sql/users_schema.sql: locks, rotation, reuse, inactivity. Here are the order of things and
+the words for people.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache, partial
-from typing import Any
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
-import jwt
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-
+from backhaul.core.doors import RENEWAL, SIGN_IN
 from backhaul.core.errors import Forbidden, Locked, Problem, Unauthenticated
-from backhaul.core.store import Row, Store
+from backhaul.core.passwords import Passwords
+from backhaul.core.store import Row, Store, Tx, jsonb
+from backhaul.core.tokens import Tokens
 
-ACCESS_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(days=7)
-_ISSUER = "backhaul"
-_AUDIENCE = "authenticated"
-_ALGORITHM = "HS256"
 
 _FIND = b"""
-select c.*, ceil(extract(epoch from c.locked_until - public.task_now()) / 60)::integer as locked_minutes
-  from private.find_credentials(%(username)s) c
+select c.*, c.temporary_until <= public.task_now() as outlived,
+       ceil(extract(epoch from c.locked_until - public.task_now()) / 60)::integer as locked_minutes
+  from private.find_credentials(%(username)s, %(device)s) c
 """
-_ONE_AT_A_TIME = b"select pg_advisory_xact_lock(hashtext('sign-in'), hashtext(%(user)s::text))"
-_WRONG = b"select private.note_wrong_password(%(user)s) as left"
+_ONE_AT_A_TIME = b"select pg_advisory_xact_lock(hashtext('sign-in'), hashtext(lower(btrim(%(username)s))))"
+_WRONG = b"select private.note_wrong_password(%(username)s, %(device)s) as left"
 _OPEN = b"""
-select private.open_session(%(user)s, %(token)s, %(life)s, %(agent)s, %(ip)s) as session_id,
+select private.open_session(%(user)s, %(token)s, %(life)s, %(agent)s, %(ip)s, %(device)s) as session_id,
        extract(epoch from %(life)s)::integer as left_s
 """
-_RENEW = b"""
-select r.*, extract(epoch from s.expires_at - public.task_now())::integer as left_s
-  from private.renew_session(%(old)s, %(new)s) r left join public.user_sessions s on s.id = r.session_id
-"""
+_REHASH = b"select private.rehash(%(user)s, %(old)s, %(hash)s)"
+_RENEW = b"select r.*, r.left_s::integer as left_s from private.renew_session(%(old)s, %(new)s, p_session_id => %(session)s) r"
+_GO_ON = b"select private.go_on(%(session)s, %(token)s)::integer as left_s"
 _END = b"select private.end_session(%(session)s, %(because)s) as ended"
-_HASHER = PasswordHasher()
+_SESSION_OF = b"select * from private.session_of(%(token)s)"
+_END_ALL = b"select private.end_sessions(%(user)s, %(because)s) as ended"
+_AUDIT = b"select private.write_audit(%(action)s, 'user', %(user)s, %(user)s, %(details)s, %(ip)s, %(agent)s, %(refused)s)"
 _WRONG_CREDENTIALS = partial(Forbidden, "Invalid username or password", code="credentials")
-_AUDIT = b"select private.write_audit('sign_in', 'user', %(user)s, %(user)s, '{}', %(ip)s, %(agent)s)"
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
-    """What a valid access token says."""
+class Caller:
+    """Where a request comes from. device: the cookie that a browser got at an earlier sign-in."""
 
-    user_id: UUID
-    session_id: UUID
-    role: str
-    expires_at: datetime
+    ip: str | None = None
+    user_agent: str | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
     """A session just opened or renewed: its person, and the two tokens for them.
 
-    left_s: seconds until it ends, however often it is renewed.
+    left_s: seconds until it ends, however often it is renewed. device: the cookie by which this browser is known from now on.
     """
 
     user_id: UUID
@@ -77,127 +67,166 @@ class SignedIn:
     left_s: int
     access_token: str
     refresh_token: str
+    device: str | None = None
 
 
-class Tokens:
-    """Signs and reads access tokens with one secret, Supabase's JWT secret where there is one. At least 32 bytes."""
+@dataclass(frozen=True, slots=True)
+class MustChange:
+    """The password was right, but somebody else made it: the limited token is for changing it, and for nothing else."""
 
-    def __init__(self, secret: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        if len(secret.encode()) < 32:
-            raise ValueError("the secret that signs tokens must have at least 32 bytes")
-        self._secret = secret
-        self._now = now
-
-    def issue(self, user_id: UUID, session_id: UUID, role: str) -> str:
-        issued = self._now()
-        claims = {
-            "iss": _ISSUER,
-            "aud": _AUDIENCE,
-            "sub": str(user_id),
-            "role": "authenticated",
-            "user_role": role,
-            "session_id": str(session_id),
-            "type": "full",
-            "iat": issued,
-            "exp": issued + ACCESS_LIFE,
-        }
-        return jwt.encode(claims, self._secret, _ALGORITHM)
-
-    def read(self, token: str) -> Claims:
-        """Raises: Unauthenticated for a token that is forged, expired or not one of ours."""
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                self._secret,
-                [_ALGORITHM],
-                audience=_AUDIENCE,
-                issuer=_ISSUER,
-                options={"require": ["exp", "sub", "aud", "iss"], "verify_exp": False, "verify_iat": False},
-            )
-            expires_at = datetime.fromtimestamp(float(claims["exp"]), UTC)
-            found = Claims(UUID(claims["sub"]), UUID(claims["session_id"]), str(claims["user_role"]), expires_at)
-        except (jwt.InvalidTokenError, KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
-            raise Unauthenticated(
-                "Your sign-in is not valid", "The token was not made here", "Please log in again.", code="token.invalid"
-            ) from error
-        if claims.get("type") != "full" or expires_at <= self._now():
-            raise Unauthenticated(
-                "Token expired", "It was valid for 15 minutes", "Renew it, or log in again.", code="token.expired"
-            )
-        return found
+    user_id: UUID
+    role: str
+    full_name: str
+    email: str
+    username: str
+    limited_token: str
 
 
 class Sessions:
-    """Sign-in, renewal and sign-out."""
+    """The doors in and out."""
 
-    def __init__(self, store: Store, tokens: Tokens, *, hasher: PasswordHasher | None = None) -> None:
+    def __init__(self, store: Store, tokens: Tokens, passwords: Passwords) -> None:
         self._store = store
         self._tokens = tokens
-        self._hasher = hasher or _HASHER
-        # argon2 wants a core and 64 MB each time: two at once, so that a flood of sign-ins leaves the rest room to breathe
-        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
-        self._decoy = _decoy(self._hasher)
+        self._passwords = passwords
 
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    async def sign_in(self, username: str, password: str, caller: Caller = Caller()) -> SignedIn | MustChange:
+        """Opens a session. An unknown user and a wrong password get the same answer in the same time, and lock alike.
 
-    async def hash(self, password: str) -> str:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._hasher.hash, password)
-
-    async def sign_in(self, username: str, password: str, *, ip: str | None = None, user_agent: str | None = None) -> SignedIn:
-        """Opens a session. An unknown user and a wrong password get the same answer in the same time.
-
-        Raises: Forbidden for wrong credentials or a disabled account; Locked after five wrong passwords in a row.
+        Raises: Forbidden for wrong credentials or a disabled account; Locked after five wrong passwords in a row; TooMany
+        where too many failed from one address.
         """
-        found = await self._found(username)
-        right = await self._verify(found["password_hash"] if found else self._decoy, password)
-        if found is None:
-            raise _WRONG_CREDENTIALS()
-        refresh_token = secrets.token_urlsafe(32)
-        who = {"user": found["user_id"], "ip": ip, "agent": user_agent}
+        asked = {"username": username, "device": digest(caller.device) if caller.device else None}
+        found = await self._store.call(_FIND, asked)
+        known = bool(found["device"])
+        if not known:  # a browser where this person has signed in before is not held up by what its neighbours do
+            await SIGN_IN.look(self._store, caller.ip)
+        right = await self._passwords.verify(found["password_hash"], password)
+        rehashed = await self._rehash(found, password) if right else None
         async with self._store.service() as tx:
-            # looked up again, one sign-in of an account at a time: guesses sent all at once count and lock like guesses in a row
-            await tx.one(_ONE_AT_A_TIME, who)
-            account = await tx.one(_FIND, {"username": username}) or found
+            # looked up again, one sign-in of a name at a time: guesses sent all at once count and lock like guesses in a row
+            await tx.one(_ONE_AT_A_TIME, asked)
+            account = await tx.one(_FIND, asked) or found
             right = right and account["password_hash"] == found["password_hash"]
             if not right and account["locked_until"] is None:
-                await tx.one(_WRONG, who)
+                await tx.one(_WRONG, {"username": username, "device": account["device"]})
             refused = _why_not(account, right)
-            if refused is None:
-                opened = await tx.one(_OPEN, {**who, "token": _digest(refresh_token), "life": SESSION_LIFE})
-                await tx.one(_AUDIT, who)
+            if refused is not None:
+                await self._note(tx, "refuse_sign_in", account["user_id"], caller, refused=refused.what)
+            else:
+                if rehashed is not None:
+                    await tx.one(_REHASH, {"hash": rehashed, "user": account["user_id"], "old": account["password_hash"]})
+                signed_in = await self._admit(tx, account, caller)
         if refused is not None:  # raised out here, so that the count of wrong passwords is kept
+            if not known:
+                await SIGN_IN.knock(self._store, caller.ip)
             raise refused
-        return self._signed_in({**account, **(opened or {})}, refresh_token)
+        return signed_in
 
-    async def renew(self, refresh_token: str) -> SignedIn:
-        """Exchanges a refresh token for the next pair. Raises: Unauthenticated; a token used twice ends its whole session."""
+    async def open(self, tx: Tx, account: Row, caller: Caller) -> SignedIn:
+        """A session for somebody who has just proved who they are. account: user_id, username, full_name, email, role."""
+        refresh_token, device = secrets.token_urlsafe(32), caller.device or secrets.token_urlsafe(32)
+        opened = await tx.one(
+            _OPEN,
+            {
+                "user": account["user_id"],
+                "token": digest(refresh_token),
+                "life": SESSION_LIFE,
+                "agent": caller.user_agent,
+                "ip": caller.ip,
+                "device": digest(device),
+            },
+        )
+        return self._signed_in({**account, **(opened or {})}, refresh_token, device)
+
+    async def go_on(self, tx: Tx, account: Row) -> SignedIn:
+        """New tokens for a session whose person has just proved anew who they are; those it had are used up."""
+        refresh_token = secrets.token_urlsafe(32)
+        left = await tx.one(_GO_ON, {"session": account["session_id"], "token": digest(refresh_token)}) or {}
+        return self._signed_in({**account, **left}, refresh_token)
+
+    async def renew(self, refresh_token: str, session_id: UUID | None = None, caller: Caller = Caller()) -> SignedIn:
+        """Exchanges a refresh token for the next pair. session_id: the session the page believes to be in.
+
+        Raises: Unauthenticated; a token used twice ends its whole session, one of another session than believed stays unused.
+        TooMany where too many made-up tokens came from one address.
+        """
+        await RENEWAL.look(self._store, caller.ip)
         following = secrets.token_urlsafe(32)
-        renewed = await self._store.call(_RENEW, {"old": _digest(refresh_token), "new": _digest(following)})
+        renewed = await self._store.call(_RENEW, {"old": digest(refresh_token), "new": digest(following), "session": session_id})
         if renewed["refused"] is not None:
-            raise Unauthenticated(renewed["refused"], todo="Please log in again.", code="session.ended")
+            await RENEWAL.knock(self._store, caller.ip)
+            raise Unauthenticated(renewed["refused"], todo="Please log in again.", code=renewed["code"])
         return self._signed_in(renewed, following)
 
-    async def sign_out(self, session_id: UUID) -> None:
-        await self._store.call(_END, {"session": session_id, "because": "signed out"})
+    async def sign_out(self, session_id: UUID, user_id: UUID, caller: Caller) -> None:
+        """Ends a session; one that has ended already stays as it is."""
+        async with self._store.service() as tx:
+            ended = await tx.one(_END, {"session": session_id, "because": "signed out"})
+            if ended and ended["ended"]:
+                await self._note(tx, "sign_out", user_id, caller)
 
-    def _signed_in(self, row: Row, refresh_token: str) -> SignedIn:
+    async def sign_out_by(self, refresh_token: str, caller: Caller) -> None:
+        """The same for whoever has nothing but the refresh token left; one that nobody knows ends nothing."""
+        async with self._store.service() as tx:
+            session = await tx.one(_SESSION_OF, {"token": digest(refresh_token)})
+        if session is not None:
+            await self.sign_out(session["id"], session["user_id"], caller)
+
+    async def sign_out_everywhere(self, user_id: UUID, caller: Caller) -> int:
+        """Ends every session of a person. Returns how many."""
+        async with self._store.service() as tx:
+            ended = await tx.one(_END_ALL, {"user": user_id, "because": "signed out everywhere"}) or {"ended": 0}
+            await self._note(tx, "sign_out_everywhere", user_id, caller, sessions=ended["ended"])
+        return int(ended["ended"])
+
+    async def _admit(self, tx: Tx, account: Row, caller: Caller) -> SignedIn | MustChange:
+        known = bool(account["device"])
+        await self._note(
+            tx, "sign_in", account["user_id"], caller, known_device=known, must_change_password=account["must_change_password"]
+        )
+        if not account["must_change_password"]:
+            return await self.open(tx, account, caller)
+        names = ("user_id", "role", "full_name", "email", "username")
+        token = self._tokens.issue_limited(account["user_id"], password_of(account["changed_at"]))
+        return MustChange(**{name: account[name] for name in names}, limited_token=token)
+
+    async def _rehash(self, found: Row, password: str) -> str | None:
+        """The password hashed at today's cost, when it was at another; it is never at hand again."""
+        return await self._passwords.hash(password) if self._passwords.is_outdated(found["password_hash"]) else None
+
+    @staticmethod
+    async def _note(
+        tx: Tx, action: str, user_id: UUID | None, caller: Caller, *, refused: str | None = None, **details: object
+    ) -> None:
+        await tx.one(
+            _AUDIT,
+            {
+                "action": action,
+                "user": user_id,
+                "details": jsonb(details),
+                "ip": caller.ip,
+                "agent": caller.user_agent,
+                "refused": refused,
+            },
+        )
+
+    def _signed_in(self, row: Row, refresh_token: str, device: str | None = None) -> SignedIn:
         names = ("user_id", "session_id", "role", "full_name", "email", "username", "left_s")
         access_token = self._tokens.issue(row["user_id"], row["session_id"], row["role"])
-        return SignedIn(**{name: row[name] for name in names}, access_token=access_token, refresh_token=refresh_token)
+        return SignedIn(
+            **{name: row[name] for name in names}, access_token=access_token, refresh_token=refresh_token, device=device
+        )
 
-    async def _found(self, username: str) -> Row | None:
-        async with self._store.service() as tx:
-            return await tx.one(_FIND, {"username": username})
 
-    async def _verify(self, password_hash: str, password: str) -> bool:
-        def verify() -> bool:
-            try:
-                return self._hasher.verify(password_hash, password)
-            except (VerificationError, InvalidHashError):
-                return False
+def digest(token: str) -> bytes:
+    """What the database keeps of a token."""
+    return hashlib.sha256(token.encode()).digest()
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, verify)
+
+def password_of(changed_at: datetime) -> str:
+    """Which password a limited token was issued for, by the moment it was set."""
+    return str(changed_at.timestamp())
 
 
 def _why_not(account: Row, right: bool) -> Problem | None:
@@ -213,18 +242,15 @@ def _why_not(account: Row, right: bool) -> Problem | None:
             "Wait, or ask an administrator",
             code="locked",
         )
-    if not right:
+    if not right or account["user_id"] is None:
         return _WRONG_CREDENTIALS()
     if not account["is_active"]:
         return Forbidden("Account is disabled. Contact administrator.", code="disabled")
+    if account["must_change_password"] and account["outlived"]:
+        return Forbidden(
+            "Your temporary password is no longer good",
+            "It was not used in time",
+            "Ask an administrator for a new one",
+            code="password.outlived",
+        )
     return None
-
-
-@cache
-def _decoy(hasher: PasswordHasher) -> str:
-    """The hash of a password nobody has, so that an unknown user takes as long to refuse as a wrong password."""
-    return hasher.hash(secrets.token_urlsafe())
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

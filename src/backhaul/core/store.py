@@ -127,14 +127,20 @@ class Store:
 
     @asynccontextmanager
     async def person(self, user_id: UUID, session_id: UUID) -> AsyncIterator[tuple[Tx, Row]]:
-        """A transaction in a person's name, and what the database knows of them: {role, full_name}.
+        """A transaction in a person's name, and what the database knows of them: {role, full_name, left_s}.
+
+        left_s: seconds until the session ends if they do nothing.
 
         Raises: Unauthenticated when the session has ended or the account is disabled.
         """
         async with self._transaction() as tx:
             who = await tx.one(_ENTER, {"user": user_id, "session": session_id})
             if who is None or who["refused"] is not None:
-                raise Unauthenticated(who["refused"] if who else "This account is not known.", todo="Please log in again.")
+                raise Unauthenticated(
+                    who["refused"] if who else "This account is not known.",
+                    todo="Please log in again.",
+                    code=who["code"] if who else "session.unknown",
+                )
             yield tx, who
 
     @asynccontextmanager

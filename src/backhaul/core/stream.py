@@ -1,7 +1,8 @@
 """From LISTEN/NOTIFY to open pages: one listener per process, one server-sent event stream per page.
 
 A notification carries ids only. Each stream reads the row again as its own person, so row-level security decides what a page
-sees. A session that has ended stops hearing at the next event, or when the next keep-alive is due.
+sees. Reading is no sign of a person: a stream ends when its session has lain idle to its limit, and looks at just that moment.
+A session ended by somebody (signed out elsewhere, role changed, account disabled) is heard of at once.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from pydantic_core import to_json
 
 from backhaul.core.errors import Unauthenticated
 from backhaul.core.queries import Queries
-from backhaul.core.sessions import Claims
 from backhaul.core.store import Row, Store
+from backhaul.core.tokens import Claims
 
 KEEP_ALIVE_S = 15.0
 GATHER_S = 0.02  # what happens within this time travels together
 
-_CHANNEL = "background_tasks"
+_TASKS, _SESSIONS = "background_tasks", "sessions"
 # a line that only listens would not notice for hours that the other end is gone; these are seconds and a count
 _LINE: dict[str, Any] = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _sql = Queries("tasks")
@@ -39,6 +40,7 @@ class _Subscriber:
         self.changed: set[UUID] = set()
         self.woken = asyncio.Event()
         self.missed = False
+        self.left_s = 0.0  # of the session, by the database's clock, when it was last asked
 
     def hears_of(self, owner: UUID | None) -> bool:
         """A first sieve, to spare the database; row-level security has the last word."""
@@ -49,7 +51,11 @@ class Stream:
     """Listens while it runs, and feeds every open page."""
 
     def __init__(
-        self, store: Store, *, listen_to: str | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        store: Store,
+        *,
+        listen_to: str | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """listen_to: a session connection to the same database, when the store's own goes through a transaction pooler."""
         self._store = store
@@ -82,24 +88,26 @@ class Stream:
     async def events(self, claims: Claims, shape: Callable[[Row], dict[str, Any]]) -> AsyncIterator[bytes]:
         """The event stream of one page, until its token expires, its session ends, we stop, or the database was out of hearing.
 
-        Ends with `bye` and the reason: expired, ended, shutdown or interrupted.
+        Ends with `bye` and the reason: expired (the token), idle, ended (the session), shutdown or interrupted.
         """
         subscriber = _Subscriber(claims)
         self._subscribers.add(subscriber)
         try:
             yield _event("hello", {"now": self._now()})
+            await self._read(subscriber, set())
             while (reason := self._over(subscriber)) is None:
                 changed = await self._changed(subscriber)
                 if self._over(subscriber) is not None:  # what is not sent now is read from the list by whoever comes back
                     continue
-                rows = await self._read(claims, changed)
+                rows = await self._read(subscriber, changed)
                 for row in rows:
                     yield _event("task", shape(row) | {"mine": row["created_by"] == claims.user_id})
                 if not rows:
                     yield b": keep-alive\n\n"
             yield _event("bye", {"reason": reason})
         except Unauthenticated as ended:
-            yield _event("bye", {"reason": "ended", "message": ended.what})
+            reason = "idle" if ended.code == "session.idle" else "ended"
+            yield _event("bye", {"reason": reason, "message": ended.what})
         except psycopg.OperationalError as error:
             _log.warning("stream interrupted", why=type(error).__name__)
             yield _event("bye", {"reason": "interrupted"})
@@ -114,18 +122,20 @@ class Stream:
         return "expired" if subscriber.claims.expires_at <= self._now() else None
 
     async def _changed(self, subscriber: _Subscriber) -> set[UUID]:
-        left_s = (subscriber.claims.expires_at - self._now()).total_seconds()
+        token_left_s = (subscriber.claims.expires_at - self._now()).total_seconds()
+        left_s = min(KEEP_ALIVE_S, token_left_s, subscriber.left_s + 0.1)  # just past the end, not just before
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(subscriber.woken.wait(), max(0.0, min(KEEP_ALIVE_S, left_s)))
+            await asyncio.wait_for(subscriber.woken.wait(), max(0.0, left_s))
             await asyncio.sleep(GATHER_S)
         changed, subscriber.changed = subscriber.changed, set()
         if not self._closing.is_set():
             subscriber.woken.clear()
         return changed
 
-    async def _read(self, claims: Claims, ids: set[UUID]) -> list[Row]:
+    async def _read(self, subscriber: _Subscriber, ids: set[UUID]) -> list[Row]:
         """The changed tasks that this person may see; asked without any, only whether they are still signed in."""
-        async with self._store.person(claims.user_id, claims.session_id) as (tx, _):
+        async with self._store.person(subscriber.claims.user_id, subscriber.claims.session_id) as (tx, who):
+            subscriber.left_s = who["left_s"]
             return await tx.all(_sql.by_ids, {"ids": list(ids)}) if ids else []
 
     async def _listen(self) -> None:
@@ -133,12 +143,13 @@ class Stream:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True, **_LINE) as connection:
-                    await connection.execute(f"listen {_CHANNEL}".encode())
+                    for channel in (_TASKS, _SESSIONS):
+                        await connection.execute(f"listen {channel}".encode())
                     self.listening = True
                     self._missed()  # pages that said hello while nobody listened
                     pause_s = 0.1
                     async for note in connection.notifies():
-                        self._hear(note.payload)
+                        (self._hear_of_end if note.channel == _SESSIONS else self._hear)(note.payload)
             except psycopg.Error as error:
                 _log.warning("stream without a database", why=type(error).__name__)
             finally:
@@ -155,6 +166,12 @@ class Stream:
         for subscriber in self._subscribers:
             if subscriber.hears_of(owner):
                 subscriber.changed.add(task_id)
+                subscriber.woken.set()
+
+    def _hear_of_end(self, session_id: str) -> None:
+        """Streams of that session look for themselves: anybody at psql may send a notification."""
+        for subscriber in self._subscribers:
+            if str(subscriber.claims.session_id) == session_id:
                 subscriber.woken.set()
 
     def _missed(self) -> None:

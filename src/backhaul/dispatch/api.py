@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from backhaul.core.doors import PUBLIC, limited
 from backhaul.core.errors import Forbidden, NotFound, Rejected, Transient
 from backhaul.core.faults import NOT_AN_OBJECT, NOT_JSON
 from backhaul.core.http import Answer, Asking, IdempotencyKey, actor, person
@@ -24,6 +25,14 @@ from backhaul.dispatch.outside import STAND_IN_NAMES
 from backhaul.dispatch.settings import Settings
 
 _tasks = Queries("tasks")
+_LIMITS = b"""
+select l.role, extract(epoch from l.idle_for)::double precision as limit_s,
+       extract(epoch from l.warn_before)::double precision as warn_s
+  from private.inactivity_limits l
+"""
+_VIEWED = b"""
+select private.write_audit('view_client', 'client', %(client)s, %(user)s, '{}', %(ip)s, %(agent)s)
+"""
 
 
 def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
@@ -87,14 +96,21 @@ def office_endpoints(shape: Shape) -> APIRouter:
             record = await clients.whole(tx, client_id=ident, knumber=knumber)
             times = await clients.drive_times(tx, record["id"])
             tasks = await tx.all(_tasks.of_entity, {"entity_type": "client", "entity_id": record["id"]})
+            await tx.as_service()
+            by = actor(request, claims)
+            await tx.one(_VIEWED, {"client": record["id"], "user": by.id, "ip": by.ip, "agent": by.user_agent})
         return {"success": True, "client": record, "drive_times": times, "tasks": [shape(task) for task in tasks]}
 
-    @api.get("/portal-config", tags=["pages"])
+    @api.get("/portal-config", tags=["pages"], dependencies=[Depends(limited(PUBLIC))])
     async def portal_config(request: Request) -> Any:
         """What a page must know before anybody signs in."""
         settings: Settings = request.app.state.settings
+        store: Store = request.app.state.store
+        async with store.service() as tx:
+            limits = await tx.all(_LIMITS)
         return {
             "product": "Backhaul",
+            "inactivity": {row.pop("role"): row for row in limits},
             "supabaseUrl": settings["supabase_url"],
             "supabaseAnonKey": settings["supabase_anon_key"],
             "pollMs": 30_000,

@@ -13,17 +13,21 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from backhaul.core.account_api import account_endpoints
+from backhaul.core.accounts import Accounts
 from backhaul.core.health import health_endpoints
 from backhaul.core.http import Answer
 from backhaul.core.limits import SharedLimits
 from backhaul.core.manners import Manners
+from backhaul.core.passwords import PasswordRules, Passwords
 from backhaul.core.refusals import REFUSED, answer_errors
 from backhaul.core.session_api import session_endpoints
-from backhaul.core.sessions import Sessions, Tokens
+from backhaul.core.sessions import Sessions
 from backhaul.core.share import share
 from backhaul.core.store import Store
 from backhaul.core.stream import Stream
 from backhaul.core.task_api import process_endpoint, shaper, task_endpoints
+from backhaul.core.tokens import Tokens
 from backhaul.core.worker import Worker, worker_name
 from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_endpoint
 from backhaul.dispatch.office import workflows
@@ -42,15 +46,17 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         store = Store(dsn, at_least=4, at_most=20, pooled=settings["database_pooled"])
         await store.open()
         tokens = Tokens(settings.jwt_secret)
-        sessions = Sessions(store, tokens)
+        passwords = Passwords()
+        sessions = Sessions(store, tokens, passwords)
         stream = Stream(store, listen_to=settings["session_url"])
         await stream.open()
         async with outside(settings, SharedLimits(store)) as office:
             app.state.store, app.state.tokens, app.state.sessions, app.state.stream = store, tokens, sessions, stream
+            app.state.accounts = Accounts(store, passwords, sessions, password_rules(settings))
             app.state.worker = Worker(store, workflows, office, name=f"api:{worker_name()}")
             yield
         await stream.close()
-        sessions.close()
+        passwords.close()
         await store.close()
 
     app = FastAPI(
@@ -68,6 +74,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
     shape = shaper(workflows.label)
     for router in (
         session_endpoints(),
+        account_endpoints(),
         task_endpoints(shape),
         _workflow_endpoints(),
         office_endpoints(shape),
@@ -78,6 +85,11 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
     _pages(app)
     app.add_middleware(Manners, connect_to=_realtime(settings["supabase_url"]))
     return app
+
+
+def password_rules(settings: Settings) -> PasswordRules:
+    """What new passwords must be in this installation."""
+    return PasswordRules(settings["password_least"], settings["password_composed"], settings["breached_passwords"])
 
 
 def _workflow_endpoints() -> APIRouter:

@@ -71,6 +71,13 @@ def _clock_time(text: str) -> str:
         raise ValueError("it is not a time of day like 03:00") from None
 
 
+def _file(text: str) -> Path:
+    file = Path(text).expanduser().absolute()
+    if not file.is_file():
+        raise ValueError("there is no such file")
+    return file
+
+
 SETTINGS = (
     Setting(
         "database_url",
@@ -104,6 +111,28 @@ SETTINGS = (
         "What our own services show to the internal endpoints; at least 32 characters",
         secret=True,
         parse=_secret,
+    ),
+    Setting(
+        "password_least",
+        "BACKHAUL_PASSWORD_LEAST",
+        "The shortest password that may be chosen, 8 to 64; today's advice (NIST SP 800-63B-4) is 15 where a password is all"
+        " that protects an account, as it is here",
+        "8",
+        parse=_number(8, 64),
+    ),
+    Setting(
+        "password_composed",
+        "BACKHAUL_PASSWORD_COMPOSED",
+        "yes asks for upper case, lower case, digit and sign; advised against, since it makes people choose Password1!",
+        "no",
+        parse=_yes_no,
+    ),
+    Setting(
+        "breached_passwords",
+        "BACKHAUL_BREACHED_PASSWORDS",
+        "A file of breached passwords to refuse, as haveibeenpwned's downloader makes it (SHA-1, sorted); the 30,000 commonest"
+        " are refused without it",
+        parse=_file,
     ),
     Setting("demo", "BACKHAUL_DEMO", "yes brings demo users and data", "no", parse=_yes_no),
     Setting(

@@ -1,0 +1,166 @@
+"""A person's own password: changed, forgotten, or never had. Whatever replaces one ends the sessions opened with the old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from backhaul.core.doors import LINK, PASSWORD
+from backhaul.core.errors import NotFound, Rejected, Unauthenticated
+from backhaul.core.passwords import PasswordRules, Passwords
+from backhaul.core.sessions import Caller, Sessions, SignedIn, digest, password_of
+from backhaul.core.store import Row, Store, Tx, jsonb
+from backhaul.core.tokens import Claims, LimitedClaims
+
+_CREDENTIALS = b"select %(user)s::uuid as user_id, c.* from private.credentials_of(%(user)s) c"
+_SET = b"select private.set_password(%(user)s, %(hash)s, null, %(keep)s)"
+_FIND_LINK = b"select * from private.find_link(%(purpose)s, %(token)s)"
+_USE_LINK = b"select private.use_link(%(purpose)s, %(token)s) as used"
+_PUT_USER = b"select private.put_user(%(username)s, %(full_name)s, 'admin', %(hash)s) as id"
+_AUDIT = b"select private.write_audit(%(action)s, 'user', %(user)s, %(user)s, %(details)s, %(ip)s, %(agent)s)"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAdmin:
+    """Whoever comes first with the setup link."""
+
+    username: str
+    full_name: str
+    password: str
+
+
+class Accounts:
+    """Sets passwords, by the rules of the house."""
+
+    def __init__(self, store: Store, passwords: Passwords, sessions: Sessions, rules: PasswordRules) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._sessions = sessions
+        self.rules = rules
+
+    async def change_password(self, by: Claims | LimitedClaims, current: str, new: str, caller: Caller) -> SignedIn:
+        """Replaces a password whose holder knows it. Every other session ends; this one goes on with new tokens.
+
+        A limited token is good for one change: it opens the session that it could not open before.
+        Raises: Unauthenticated; Rejected for a wrong current or an unfit new password; TooMany after five wrong ones.
+        """
+        account = await self._account(by)
+        await self._prove(account, current)
+        if current == new:
+            raise _unfit(["New password must differ from the current one"])
+        hashed = await self._fit(new, account)
+        session_id = by.session_id if isinstance(by, Claims) else None
+        async with self._store.service() as tx:
+            if (await tx.one(_CREDENTIALS, {"user": by.user_id}) or account)["changed_at"] != account["changed_at"]:
+                raise _unknown()  # somebody else has just changed it
+            await tx.one(_SET, {"user": by.user_id, "hash": hashed, "keep": session_id})
+            await self._note(tx, "change_password", by.user_id, caller)
+            if session_id is None:
+                return await self._sessions.open(tx, account, caller)
+            return await self._sessions.go_on(tx, {**account, "session_id": session_id})
+
+    async def prove(self, user_id: UUID, password: str) -> None:
+        """Makes sure that whoever is signed in knows the password.
+
+        Raises: Rejected when it is wrong; TooMany after five wrong ones in a quarter of an hour.
+        """
+        account = await self._store.call(_CREDENTIALS, {"user": user_id})
+        await self._prove(account, password)
+
+    async def who_may_reset(self, token: str, caller: Caller) -> Row:
+        """Whose reset link this is: {username, full_name}. Raises: NotFound for one that is used, old or made up."""
+        return await self._link("reset", token, caller)
+
+    async def reset_password(self, token: str, new: str, caller: Caller) -> str:
+        """Sets a new password by a link sent to the person's address. Returns the username.
+
+        Raises: NotFound for a link that is used, old or made up; Rejected for an unfit password, and the link stays good.
+        """
+        owner = await self._link("reset", token, caller)
+        hashed = await self._fit(new, owner)
+        async with self._store.service() as tx:
+            await self._use("reset", token, tx)
+            await tx.one(_SET, {"user": owner["user_id"], "hash": hashed, "keep": None})
+            await self._note(tx, "reset_password_by_link", owner["user_id"], caller)
+        return str(owner["username"])
+
+    async def create_first_admin(self, token: str, who: FirstAdmin, caller: Caller) -> UUID:
+        """The administrator of a new installation, by the link that its first start printed. Raises: as reset_password."""
+        await self._link("setup", token, caller)
+        hashed = await self._fit(who.password, {"username": who.username, "full_name": who.full_name})
+        async with self._store.service() as tx:
+            await self._use("setup", token, tx)
+            made = await tx.one(_PUT_USER, {"username": who.username, "full_name": who.full_name, "hash": hashed}) or {}
+            await self._note(tx, "create_first_admin", made["id"], caller)
+        return UUID(str(made["id"]))
+
+    async def hash(self, new: str, about: Row) -> str:
+        """The hash of a new password. Raises: Rejected when it is unfit for the person (`about`: username, full_name, email)."""
+        return await self._fit(new, about)
+
+    async def _account(self, by: Claims | LimitedClaims) -> Row:
+        if isinstance(by, Claims):
+            async with self._store.person(by.user_id, by.session_id):
+                pass  # a session that has ended changes nothing any more
+        async with self._store.service() as tx:
+            account = await tx.one(_CREDENTIALS, {"user": by.user_id})
+        if account is None or (isinstance(by, LimitedClaims) and password_of(account["changed_at"]) != by.password_of):
+            raise _unknown()
+        return account
+
+    async def _prove(self, account: Row, password: str) -> None:
+        who = str(account["user_id"])
+        await PASSWORD.look(self._store, who)
+        if await self._passwords.verify(account["password_hash"], password):
+            return
+        await PASSWORD.knock(self._store, who)
+        wrong = Rejected("Current password is incorrect", "", "Type it again", code="password.wrong")
+        wrong.fields = {"currentPassword": wrong.what}
+        raise wrong
+
+    async def _fit(self, new: str, about: Row) -> str:
+        faults = self.rules.faults(new, (about[name] for name in ("username", "full_name", "email") if about.get(name)))
+        if faults:
+            raise _unfit(faults)
+        return await self._passwords.hash(new)
+
+    async def _link(self, purpose: str, token: str, caller: Caller) -> Row:
+        await LINK.look(self._store, caller.ip)
+        async with self._store.service() as tx:
+            found = await tx.one(_FIND_LINK, {"purpose": purpose, "token": digest(token)})
+        if found is None:
+            await LINK.knock(self._store, caller.ip)
+            raise _dead_link()
+        return found
+
+    @staticmethod
+    async def _use(purpose: str, token: str, tx: Tx) -> None:
+        used = await tx.one(_USE_LINK, {"purpose": purpose, "token": digest(token)})
+        if not used or not used["used"]:  # somebody was quicker
+            raise _dead_link()
+
+    @staticmethod
+    async def _note(tx: Tx, action: str, user_id: UUID, caller: Caller) -> None:
+        asked = {"action": action, "user": user_id, "details": jsonb({}), "ip": caller.ip, "agent": caller.user_agent}
+        await tx.one(_AUDIT, asked)
+
+
+def _unfit(faults: list[str]) -> Rejected:
+    problem = Rejected("Validation failed: " + "; ".join(faults), "", "Choose another password", faults=faults, code="validation")
+    problem.fields = {"newPassword": ". ".join(faults)}
+    return problem
+
+
+def _unknown() -> Unauthenticated:
+    return Unauthenticated(
+        "Your sign-in is not valid any more", "The password has been changed since", "Please log in again.", code="token.expired"
+    )
+
+
+def _dead_link() -> NotFound:
+    return NotFound(
+        "This link is not good any more",
+        "It was used, is too old, or a newer one was sent",
+        "Ask for a new one on the sign-in page",
+        code="link.dead",
+    )
