@@ -15,6 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from backhaul.core.errors import Malformed, Misconfigured, OutsideProblem, RateLimited, Transient
+from backhaul.core.limits import Limit, OnHold, SharedLimits
+from backhaul.core.store import Store
+from backhaul.core.testing import Clock, Database
 from backhaul.outside.google_token import Key, ServiceAccount, read_key
 from tests.api_fixtures import until
 from tests.fakes import CountingLimits
@@ -224,6 +227,29 @@ async def test_a_request_that_google_calls_wrong_is_for_a_developer(google: FarG
     problem = await problem_of(google)
     assert (type(problem), problem.code) == (Malformed, "calendar.400")
     assert "Empty or missing scope" in problem.why
+
+
+async def test_a_refused_key_holds_all_calendars_is_told_once_and_the_first_success_releases_them(
+    database: Database, store: Store, clock: Clock
+) -> None:
+    limits = SharedLimits(store)
+    await limits.set(Limit("calendar", 9.0, 60.0))
+    held = "select held_code from private.services where name = 'calendar'"
+    with closing(FarGoogle(limits)) as google:
+        google.fails("denied", path="/token")
+        for told, asked in ((Misconfigured, 1), (OnHold, 1)):
+            with pytest.raises(told):
+                await google.calendar.knows("driver:1")
+            assert len(google.tokens) == asked
+        clock.advance(seconds=60)
+        with pytest.raises(OnHold):  # it went to look
+            await google.calendar.knows("driver:1")
+        assert len(google.tokens) == 2
+        assert database.value(held) == "calendar.delegation"
+        google.works()
+        clock.advance(seconds=60)
+        assert await google.calendar.knows("driver:1") is False
+    assert database.value(held) is None
 
 
 # ── The key itself ──
