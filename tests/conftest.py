@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -14,7 +15,8 @@ from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Clock, Database, TestOffice, copy_of
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
-from tests.fakes import FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import FakeCalendars, FakeMaps, FakeQuo, FakeSlack
+from tests.far_google import FarGoogle
 
 TEMPLATE = "template_office"
 
@@ -70,8 +72,21 @@ def slack() -> FakeSlack:
 
 
 @pytest.fixture
-def office(database: Database, store: Store, clock: Clock, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack) -> TestOffice[Office]:
-    return TestOffice(database, store, workflows, Office(maps, quo, slack), clock)
+def calendars() -> FakeCalendars:
+    return FakeCalendars()
+
+
+@pytest.fixture
+def google() -> Iterator[FarGoogle]:
+    with closing(FarGoogle()) as far_end:
+        yield far_end
+
+
+@pytest.fixture
+def office(
+    database: Database, store: Store, clock: Clock, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack, calendars: FakeCalendars
+) -> TestOffice[Office]:
+    return TestOffice(database, store, workflows, Office(maps, quo, notices=slack, calendars=calendars), clock)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from backhaul.core.errors import OutcomeUnknown, OutsideProblem, Unplaceable
+from backhaul.core.errors import Gone, OutcomeUnknown, OutsideProblem, Transient, Unplaceable
+from backhaul.outside.google_calendar import Event, KeptCalendar, Outcome
 from backhaul.outside.maps import Address, Found, Leg, Place, Point, in_batches
 from backhaul.outside.quo import Contact, Kept
 
@@ -141,3 +142,67 @@ class FakeSlack(Failing):
 
     async def aclose(self) -> None:
         pass
+
+
+class FakeCalendars(Failing):
+    """Events by calendar and id; None: deleted, so that the id is spent, as it is at Google."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calendars: dict[str, str] = {}  # by their marker
+        self.events: dict[tuple[str, str], Event | None] = {}
+        self.shared: list[tuple[str, str]] = []
+        self.lost: set[str] = set()  # calendars that are no longer shared with us
+        self.loses_answers = 0
+
+    async def put_event(self, calendar_id: str, event_id: str, event: Event) -> Outcome:
+        self._called_about(calendar_id)
+        outcome: Outcome = "changed" if (calendar_id, event_id) in self.events else "created"
+        if outcome == "changed" and self.events[calendar_id, event_id] is None:
+            return "spent"
+        self.events[calendar_id, event_id] = event
+        self._lose(Transient("Google Calendar", "Google Calendar did not answer", code="calendar.broken"))
+        return outcome
+
+    async def patch_event(self, calendar_id: str, event_id: str, event: Event) -> Outcome:
+        if (calendar_id, event_id) not in self.events:
+            self._called_about(calendar_id)
+            raise Gone("Google Calendar", "The event is not in the driver's calendar", code="calendar.no_event")
+        return await self.put_event(calendar_id, event_id, event)
+
+    async def delete_event(self, calendar_id: str, event_id: str) -> bool:
+        self._called()
+        was_there = self.events.get((calendar_id, event_id)) is not None
+        if was_there:
+            self.events[calendar_id, event_id] = None
+        self._lose(Transient("Google Calendar", "Google Calendar did not answer", code="calendar.broken"))
+        return was_there
+
+    async def put_calendar(self, marker: str, summary: str, *, share_with: str | None = None) -> KeptCalendar:
+        self._called()
+        created = marker not in self.calendars
+        calendar_id = self.calendars.setdefault(marker, f"cal-{marker}@group.calendar.google.com")
+        self._lose(OutcomeUnknown("Google Calendar", "Google Calendar may or may not have done it", code="calendar.broken"))
+        if share_with:
+            self.shared.append((calendar_id, share_with))
+        return KeptCalendar(calendar_id=calendar_id, created=created)
+
+    async def share_calendar(self, calendar_id: str, email: str, *, tell: bool = False) -> None:
+        self._called_about(calendar_id)
+        self.shared.append((calendar_id, email))
+
+    async def knows(self, marker: str) -> bool:
+        return marker in self.calendars
+
+    async def aclose(self) -> None:
+        pass
+
+    def _called_about(self, calendar_id: str) -> None:
+        self._called()
+        if calendar_id in self.lost:
+            raise Gone("Google Calendar", "The driver's calendar was not found", code="calendar.not_found")
+
+    def _lose(self, error: OutsideProblem) -> None:
+        if self.loses_answers:
+            self.loses_answers -= 1
+            raise error

@@ -151,9 +151,13 @@ class OutcomeUnknown(OutsideProblem):
 
 
 class Misconfigured(OutsideProblem):
-    """A key, bill or setting of ours: every further call will fail alike until an administrator acts."""
+    """A key, bill or setting of ours: every further call will fail alike until an administrator acts.
+
+    leave_s: seconds to leave the service alone before one task goes to look again.
+    """
 
     code = "misconfigured"
+    leave_s = 60.0
 
 
 class Unplaceable(OutsideProblem):

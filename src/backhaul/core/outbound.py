@@ -90,6 +90,7 @@ class Outbound:
     secrets       hidden wherever the vendor's words or a path are shown
     pause_s       how long to wait when it says "slow down" without a time: 1 for a limit per second, 60 for one per minute
     said          finds the vendor's own short message in an answer that `explain` does not know
+    auth          signs each request in; where it raises one of `backhaul.errors`, nothing was done
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Outbound:
         secrets: Collection[str] = (),
         pause_s: float = 1.0,
         said: Callable[[Answer], object] = lambda _: None,
+        auth: httpx.Auth | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         connect_s: float = 5.0,
         read_s: float = 10.0,
@@ -119,6 +121,7 @@ class Outbound:
         self._now = now
         self._headers = {"User-Agent": f"backhaul/{version('backhaul')}", **(headers or {})}
         self._client = httpx.AsyncClient(
+            auth=auth,
             transport=transport,
             timeout=httpx.Timeout(read_s, connect=connect_s),
             follow_redirects=False,
@@ -135,6 +138,7 @@ class Outbound:
         units: int = 1,
         params: Mapping[str, Any] | None = None,
         json: object = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         about: object = None,
         explain: Explain = lambda _: None,
@@ -151,8 +155,13 @@ class Outbound:
         await self._limits.take(self._key, units)
         started = perf_counter()
         merged = {**self._headers, **(headers or {})}
-        build = partial(self._client.build_request, method, self._base_url + path, params=params, json=json, headers=merged)
-        outcome = await self._exchange(build, (params, json, about), repeatable)
+        content: dict[str, Any] = {"params": params, "json": json, "data": form, "headers": merged}
+        build = partial(self._client.build_request, method, self._base_url + path, **content)
+        outcome: Answer | OutsideProblem
+        try:
+            outcome = await self._exchange(build, (params, json, form, about), repeatable)
+        except OutsideProblem as signing_in:
+            outcome = signing_in
         note = partial(
             _log.info,
             "outbound",

@@ -72,6 +72,7 @@ async def check_outside(settings: Settings) -> list[Check]:
             await _ask("Google Maps", standing_in or settings["google_key"], lambda: office.maps.locate(_CITY_HALL)),
             await _ask("Quo", standing_in or settings["quo_key"], lambda: office.quo.knows("backhaul:check")),
             await _ask("Slack", office.notices, lambda: _slack_listens(office)),
+            await _ask("Google Calendar", office.calendars, lambda: _calendars_answer(office)),
         ]
 
 
@@ -95,3 +96,8 @@ async def _slack_listens(office: Office) -> None:
             await office.notices.post("")
         except Malformed:
             return
+
+
+async def _calendars_answer(office: Office) -> None:
+    if office.calendars is not None:
+        await office.calendars.knows("backhaul:check")

@@ -7,6 +7,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from backhaul.core.workflow import Workflows
+from backhaul.outside.google_calendar import Event, KeptCalendar, Outcome
 from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Contact, Kept
 
@@ -29,13 +30,26 @@ class Notices(Protocol):
     async def aclose(self) -> None: ...
 
 
+class Calendars(Protocol):
+    """The drivers' calendars (Google Calendar)."""
+
+    async def put_event(self, calendar_id: str, event_id: str, event: Event) -> Outcome: ...
+    async def patch_event(self, calendar_id: str, event_id: str, event: Event) -> Outcome: ...
+    async def delete_event(self, calendar_id: str, event_id: str) -> bool: ...
+    async def put_calendar(self, marker: str, summary: str, *, share_with: str | None = None) -> KeptCalendar: ...
+    async def share_calendar(self, calendar_id: str, email: str, *, tell: bool = False) -> None: ...
+    async def knows(self, marker: str) -> bool: ...
+    async def aclose(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
-    """The outside, as background steps see it. notices: None when no channel is set."""
+    """The outside, as background steps see it. notices: None when no channel is set; calendars: None without their key."""
 
     maps: Maps
     quo: Contacts
     notices: Notices | None = None
+    calendars: Calendars | None = None
 
 
 workflows: Workflows[Office] = Workflows()

@@ -7,19 +7,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from backhaul.core.limits import Limit
 from backhaul.core.outbound import Limits
-from backhaul.dispatch.office import Notices, Office
+from backhaul.dispatch.office import Calendars, Notices, Office
 from backhaul.dispatch.settings import Settings
 from backhaul.outside import google, quo
+from backhaul.outside.google_calendar import GoogleCalendar
 from backhaul.outside.google_distance_matrix import GoogleDistanceMatrix
 from backhaul.outside.google_routes import ROUTES_URL, GoogleRoutes
+from backhaul.outside.google_token import throw_away_key
 from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Quo
 from backhaul.outside.slack import Slack
 
-STAND_IN_NAMES = ("Google Maps", "Quo", "Slack")
+STAND_IN_NAMES = ("Google Maps", "Quo", "Slack", "Google Calendar")
 # Quo allows 10 requests in any second. Nine, evenly spaced, keep that promise whenever the second begins; a burst would not.
 _QUO_PER_SECOND = 9.0
-# Google counts elements by the minute: nine tenths evenly, one tenth at once, come to the quota and no more.
+# Requests for one person, and all calendars are one person's.
+_CALENDAR_PER_MINUTE = 600.0
+# Google counts by the minute: nine tenths evenly, one tenth at once, come to the quota and no more.
 _EVENLY, _AT_ONCE = 0.9, 0.1
 
 
@@ -30,6 +34,7 @@ def limits_of(settings: Settings) -> tuple[Limit, ...]:
         Limit("maps", _EVENLY * elements / 60, _AT_ONCE * elements),
         Limit("quo", _QUO_PER_SECOND, 1.0),
         Limit("slack", 1.0, 3.0),
+        Limit("calendar", _EVENLY * _CALENDAR_PER_MINUTE / 60, _AT_ONCE * _CALENDAR_PER_MINUTE),
     )
 
 
@@ -37,8 +42,13 @@ def limits_of(settings: Settings) -> tuple[Limit, ...]:
 async def outside(settings: Settings, limits: Limits) -> AsyncIterator[Office]:
     """The office's outside, closed in good order."""
     async with AsyncExitStack() as stack:
-        office = Office(_maps(settings, limits), _quo(settings, limits), _notices(settings, limits))
-        for line in (office.maps, office.quo, office.notices):
+        office = Office(
+            _maps(settings, limits),
+            _quo(settings, limits),
+            notices=_notices(settings, limits),
+            calendars=_calendars(settings, limits),
+        )
+        for line in (office.maps, office.quo, office.notices, office.calendars):
             if line is not None:
                 stack.push_async_callback(line.aclose)
         yield office
@@ -61,3 +71,12 @@ def _notices(settings: Settings, limits: Limits) -> Notices | None:
     if settings["stand_ins"]:
         return Slack(f"{settings['stand_ins']}/services/T0/B0/stand-in", limits=limits)
     return Slack(settings["slack_webhook"], limits=limits) if settings["slack_webhook"] else None
+
+
+def _calendars(settings: Settings, limits: Limits) -> Calendars | None:
+    if stand_ins := settings["stand_ins"]:
+        key = throw_away_key("stand-in@demo.test")  # the stand-in reads what it signs, and not the signature
+        return GoogleCalendar(key, "office@demo.test", limits=limits, base_url=stand_ins, token_url=stand_ins)
+    if key := settings["calendar_key"]:
+        return GoogleCalendar(key, settings["calendar_user"], limits=limits)
+    return None

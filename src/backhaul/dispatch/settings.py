@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from backhaul.core.errors import Problem
 from backhaul.core.settings import Found, Setting, read_settings
 from backhaul.core.share import checkout
+from backhaul.outside.google_token import Key, read_key
 
 
 def _yes_no(text: str) -> bool:
@@ -76,6 +77,22 @@ def _file(text: str) -> Path:
     if not file.is_file():
         raise ValueError("there is no such file")
     return file
+
+
+def _service_account(text: str) -> Key:
+    if not text.lstrip().startswith("{"):
+        try:
+            text = Path(text).expanduser().read_text("utf-8")
+        except (OSError, RuntimeError, ValueError) as error:  # their words quote it, and it may be half a key
+            why = error.strerror if isinstance(error, OSError) else "it is no text file, or no file's name"
+            raise ValueError(f"it is neither JSON nor a file that can be read: {why}") from None
+    return read_key(text)
+
+
+def _mailbox(text: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
+        raise ValueError("it is not an e-mail address")
+    return text
 
 
 SETTINGS = (
@@ -163,6 +180,19 @@ SETTINGS = (
         parse=_number(60, 600000),
     ),
     Setting("quo_key", "BACKHAUL_QUO_KEY", "The Quo API key: Workspace Settings → API", secret=True),
+    Setting(
+        "calendar_key",
+        "BACKHAUL_CALENDAR_KEY",
+        "The key of the Google service account that keeps the drivers' calendars: its JSON, or the file that holds it; optional",
+        secret=True,
+        parse=_service_account,
+    ),
+    Setting(
+        "calendar_user",
+        "BACKHAUL_CALENDAR_USER",
+        "The e-mail address of the Workspace user who owns the drivers' calendars, for whom the service account acts",
+        parse=_mailbox,
+    ),
     Setting("slack_webhook", "BACKHAUL_SLACK_WEBHOOK", "Where the daily archive reports; optional", secret=True, parse=_url),
     Setting(
         "archive_at",
@@ -192,7 +222,7 @@ SETTINGS = (
 
 
 OWN_SECRETS = ("jwt_secret", "service_key")  # made at the first start unless they are set
-KEYS = ("google_key", "quo_key", "slack_webhook")  # with any of these set, the real services are meant
+KEYS = ("google_key", "quo_key", "calendar_key", "slack_webhook")  # with any of these set, the real services are meant
 
 
 @dataclass(frozen=True)
@@ -272,6 +302,13 @@ def load(
         if found[name].value is None and kept.is_file():
             found[name] = Found(found[name].setting, kept.read_text("ascii"), "made by this installation")
     settings = Settings(home, found)
+    if settings["calendar_key"] and not settings["calendar_user"]:
+        raise Problem(
+            "The setting calendar_user is missing",
+            "calendar_key is set, and the calendars that it keeps must belong to a person",
+            f"Set it: {found['calendar_user'].setting.help}",
+            code="setting",
+        )
     told_otherwise = any(settings[name] for name in ("stand_ins", "database_url", *KEYS))
     if beside_up and not told_otherwise and settings.stand_ins_file.is_file():
         address = settings.stand_ins_file.read_text("utf-8").strip()
