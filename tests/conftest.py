@@ -15,7 +15,7 @@ from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Clock, Database, TestOffice, copy_of
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
-from tests.fakes import FakeCalendars, FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack
 from tests.far_google import FarGoogle
 
 TEMPLATE = "template_office"
@@ -83,10 +83,23 @@ def google() -> Iterator[FarGoogle]:
 
 
 @pytest.fixture
+def mail() -> FakeMail:
+    return FakeMail()
+
+
+@pytest.fixture
 def office(
-    database: Database, store: Store, clock: Clock, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack, calendars: FakeCalendars
+    database: Database,
+    store: Store,
+    clock: Clock,
+    maps: FakeMaps,
+    quo: FakeQuo,
+    slack: FakeSlack,
+    calendars: FakeCalendars,
+    mail: FakeMail,
 ) -> TestOffice[Office]:
-    return TestOffice(database, store, workflows, Office(maps, quo, notices=slack, calendars=calendars), clock)
+    outside = Office(maps=maps, quo=quo, notices=slack, calendars=calendars, mail=mail)
+    return TestOffice(database, store, workflows, outside, clock)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from backhaul.core.errors import Gone, OutcomeUnknown, OutsideProblem, Transient, Unplaceable
 from backhaul.outside.google_calendar import Event, KeptCalendar, Outcome
+from backhaul.outside.mail import Message
 from backhaul.outside.maps import Address, Found, Leg, Place, Point, in_batches
 from backhaul.outside.quo import Contact, Kept
 
@@ -206,3 +207,21 @@ class FakeCalendars(Failing):
         if self.loses_answers:
             self.loses_answers -= 1
             raise error
+
+
+class FakeMail(Failing):
+    """Keeps every mail it is given. Like a real server it takes the same one twice, so a careless caller would send two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Message] = []
+
+    async def send(self, message: Message) -> None:
+        self._called()
+        self.sent.append(message)
+
+    async def greet(self) -> None:
+        self._called()
+
+    async def aclose(self) -> None:
+        pass

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from backhaul.core.workflow import Workflows
 from backhaul.outside.google_calendar import Event, KeptCalendar, Outcome
+from backhaul.outside.mail import Message
 from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Contact, Kept
 
@@ -42,12 +43,21 @@ class Calendars(Protocol):
     async def aclose(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+class Mail(Protocol):
+    """Mail to one person. `greet`: would one be taken?"""
+
+    async def send(self, message: Message) -> None: ...
+    async def greet(self) -> None: ...
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Office:
     """The outside, as background steps see it. notices: None when no channel is set; calendars: None without their key."""
 
     maps: Maps
     quo: Contacts
+    mail: Mail
     notices: Notices | None = None
     calendars: Calendars | None = None
 

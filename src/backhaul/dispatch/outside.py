@@ -7,18 +7,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from backhaul.core.limits import Limit
 from backhaul.core.outbound import Limits
-from backhaul.dispatch.office import Calendars, Notices, Office
+from backhaul.dispatch.office import Calendars, Mail, Notices, Office
 from backhaul.dispatch.settings import Settings
+from backhaul.dispatch.stand_in_mail import StandInMail
 from backhaul.outside import google, quo
 from backhaul.outside.google_calendar import GoogleCalendar
 from backhaul.outside.google_distance_matrix import GoogleDistanceMatrix
 from backhaul.outside.google_routes import ROUTES_URL, GoogleRoutes
 from backhaul.outside.google_token import throw_away_key
+from backhaul.outside.mail import MailFolder
 from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Quo
 from backhaul.outside.slack import Slack
+from backhaul.outside.smtp import Smtp
 
-STAND_IN_NAMES = ("Google Maps", "Quo", "Slack", "Google Calendar")
+STAND_IN_NAMES = ("Google Maps", "Quo", "Slack", "Google Calendar", "the mail server")
 # Quo allows 10 requests in any second. Nine, evenly spaced, keep that promise whenever the second begins; a burst would not.
 _QUO_PER_SECOND = 9.0
 # Requests for one person, and all calendars are one person's.
@@ -35,6 +38,7 @@ def limits_of(settings: Settings) -> tuple[Limit, ...]:
         Limit("quo", _QUO_PER_SECOND, 1.0),
         Limit("slack", 1.0, 3.0),
         Limit("calendar", _EVENLY * _CALENDAR_PER_MINUTE / 60, _AT_ONCE * _CALENDAR_PER_MINUTE),
+        Limit("mail", 0.4, 6.0),  # 30 in any minute: the least that a large provider allows one account (Microsoft 365)
     )
 
 
@@ -43,12 +47,13 @@ async def outside(settings: Settings, limits: Limits) -> AsyncIterator[Office]:
     """The office's outside, closed in good order."""
     async with AsyncExitStack() as stack:
         office = Office(
-            _maps(settings, limits),
-            _quo(settings, limits),
+            maps=_maps(settings, limits),
+            quo=_quo(settings, limits),
             notices=_notices(settings, limits),
             calendars=_calendars(settings, limits),
+            mail=_mail(settings, limits),
         )
-        for line in (office.maps, office.quo, office.notices, office.calendars):
+        for line in (office.maps, office.quo, office.notices, office.calendars, office.mail):
             if line is not None:
                 stack.push_async_callback(line.aclose)
         yield office
@@ -80,3 +85,12 @@ def _calendars(settings: Settings, limits: Limits) -> Calendars | None:
     if key := settings["calendar_key"]:
         return GoogleCalendar(key, settings["calendar_user"], limits=limits)
     return None
+
+
+def _mail(settings: Settings, limits: Limits) -> Mail:
+    sender = settings["mail_from"]
+    if settings["stand_ins"]:
+        return StandInMail(settings["stand_ins"], sender, limits=limits)
+    if settings["smtp_url"]:
+        return Smtp(settings["smtp_url"], sender, limits=limits)
+    return MailFolder(settings.mail_folder, sender)
