@@ -1,20 +1,21 @@
 """What people type, made tidy: each kind of field once, with the words in which its faults are told.
 
-A form collects all faults at once. Labels and texts are those of the portal's pages.
+A form collects all faults at once. Labels and texts are those of the portal's pages. Days and times are in wall_time.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import ValidationResult
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from backhaul.core.errors import Rejected
 from backhaul.core.faults import in_words
@@ -29,6 +30,11 @@ class Form(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore", validate_default=True)
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was sent, by the fields' own names: a field left out is not there, one sent as null is there as None."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+
     @classmethod
     def spellings(cls) -> dict[str, str]:
         """Every way a field may be written, and its name on the page: the first of them."""
@@ -40,24 +46,69 @@ class Form(BaseModel):
         }
 
 
+class Change(Form):
+    """A form that changes a record: a field left out stays as it is, null takes its value away, and what is required may be
+    left out but not taken away. Derive it from the form that makes the record, `class AppointmentChange(Change, NewAppointment)`,
+    and write `given` into the record.
+    """  # fmt: skip
+
+    model_config = ConfigDict(validate_default=False)
+
+
+def also(name: str, *others: str) -> Any:
+    """A field by its wire name, and the other spellings that pages and documents have used for it."""
+    return Field(default=None, validation_alias=AliasChoices(name, *others))
+
+
+def needed(name: str, *others: str) -> Any:
+    """The same of a field that even a change must name, such as the record's id."""
+    return Field(default=None, validation_alias=AliasChoices(name, *others), validate_default=True)
+
+
 def _choices(name: str, alias: object) -> list[str]:
     return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [str(alias or name)]
 
 
 def rejected(error: ValidationError, form: type[Form]) -> Rejected:
-    """All faults of a form, as one Rejected; `fields` says which fault belongs at which field of the page."""
-    page_names = form.spellings()
+    """All faults of a form, as one Rejected; `fields` says which fault belongs at which field of the page.
+
+    A fault in a list of forms is found at "appointments.2.kNumber", and is told as that of row 3.
+    """
     fields: dict[str, str] = {}
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        spelling = str(fault["loc"][0]) if fault["loc"] else ""
-        where = page_names.get(spelling, spelling)
-        fields.setdefault(where, in_words(where, fault))
+        where, row = _place(fault["loc"], form)
+        text = in_words(where.rpartition(".")[2], fault)
+        fields.setdefault(where, f"Row {row}: {text}" if row else text)
+    return faulty(fields)
+
+
+def faulty(fields: dict[str, str]) -> Rejected:
+    """One Rejected of faults found at fields of the page, by hand or by pydantic."""
     faults = list(fields.values())
     problem = Rejected(
         "Validation failed: " + "; ".join(faults), todo="Correct what is named and save again", faults=faults, code="validation"
     )
     problem.fields = {where: text for where, text in fields.items() if where}
     return problem
+
+
+def _place(loc: tuple[int | str, ...], form: type[Form]) -> tuple[str, int | None]:
+    """Where a fault is, in the page's names; and in which row, counted from one, if it is in a list of forms."""
+    if not loc:
+        return "", None
+    spelling = str(loc[0])
+    where = form.spellings().get(spelling, spelling)
+    if len(loc) < 2 or not isinstance(loc[1], int):
+        return where, None
+    inner = next(_forms_in(form, where), None)
+    field, _ = _place(loc[2:], inner) if inner else ("", None)
+    return ".".join(part for part in (where, str(loc[1]), field) if part), loc[1] + 1
+
+
+def _forms_in(form: type[Form], where: str) -> Iterator[type[Form]]:
+    for name, field in form.model_fields.items():
+        if where in (name, *_choices(name, field.validation_alias)):
+            yield from (kind for kind in get_args(field.annotation) if isinstance(kind, type) and issubclass(kind, Form))
 
 
 class Missing(Enum):
@@ -185,11 +236,13 @@ def yes_or_no(label: str, *, default: bool) -> Any:
     return BeforeValidator(check)
 
 
-def record_id(label: str) -> Any:
-    """The UUID of another record; nothing means none."""
+def record_id(label: str, *, required: bool = False) -> Any:
+    """The UUID of a record; nothing means none."""
 
     def check(value: object) -> UUID | None:
         if value is None or value == "":
+            if required:
+                raise ValueError(f"{label} is required")
             return None
         try:
             return value if isinstance(value, UUID) else UUID(value if isinstance(value, str) else "")
@@ -199,5 +252,52 @@ def record_id(label: str) -> Any:
     return BeforeValidator(check)
 
 
+def choice(label: str, *values: str, default: str | None = None, required: bool = False) -> Any:
+    """One of a few words, in any casing; nothing means the default."""
+
+    def check(value: object) -> str | None:
+        if value is None or value == "":
+            if required:
+                raise ValueError(f"{label} is required")
+            return default
+        if not isinstance(value, str) or value.strip().lower() not in values:
+            raise ValueError(f"{label} must be one of {', '.join(values)}")
+        return value.strip().lower()
+
+    return BeforeValidator(check)
+
+
+def whole_number(label: str, *, least: int, most: int, default: int | None = None) -> Any:
+    """A whole number, as a number or as digits; nothing means the default."""
+
+    def check(value: object) -> int | None:
+        if value is None or value == "":
+            return default
+        digits = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        if not re.fullmatch(r"[0-9]{1,9}", digits) or not least <= int(digits) <= most:
+            raise ValueError(f"{label} must be a whole number from {least} to {most}")
+        return int(digits)
+
+    return BeforeValidator(check)
+
+
+def amount(label: str, *, most: int = 10_000) -> Any:
+    """Dollars, to the cent; nothing means none."""
+
+    def check(value: object) -> Decimal | None:
+        if value is None or value == "":
+            return None
+        try:
+            told = Decimal(str(value).strip().removeprefix("$")) if not isinstance(value, bool) else Decimal("NaN")
+        except InvalidOperation:
+            told = Decimal("NaN")
+        if not told.is_finite() or not 0 <= told <= most or told != round(told, 2):
+            raise ValueError(f"{label} must be an amount in dollars, like 85.50")
+        return round(told, 2)
+
+    return BeforeValidator(check)
+
+
 KNumber = Annotated[str, BeforeValidator(_tidier("K Number", required=True, check=_k_number))]
+Email = Annotated[str | None, BeforeValidator(_tidier("E-mail", required=False, longest=254, check=_email))]
 RequiredEmail = Annotated[str, BeforeValidator(_tidier("E-mail", required=True, longest=254, check=_email))]
