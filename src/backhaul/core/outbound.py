@@ -135,6 +135,7 @@ class Outbound:
         path: str = "",
         *,
         repeatable: bool,
+        unlogged: str = "",
         units: int = 1,
         params: Mapping[str, Any] | None = None,
         json: object = None,
@@ -146,6 +147,7 @@ class Outbound:
         """One request, and the answer if it is a success.
 
         repeatable: sending it twice does no harm there (a read, a PATCH). If not, silence raises OutcomeUnknown.
+        unlogged: the end of the path, where it tells of people.
         units: what it costs of the limit, in the vendor's unit (requests, elements, messages).
         about: whom it concerns, hidden in the vendor's words like everything sent, even where this request names nobody.
         explain: asked first, about successes too, since some vendors report failure under 200. None: the status decides.
@@ -156,10 +158,10 @@ class Outbound:
         started = perf_counter()
         merged = {**self._headers, **(headers or {})}
         content: dict[str, Any] = {"params": params, "json": json, "data": form, "headers": merged}
-        build = partial(self._client.build_request, method, self._base_url + path, **content)
+        build = partial(self._client.build_request, method, self._base_url + path + unlogged, **content)
         outcome: Answer | OutsideProblem
         try:
-            outcome = await self._exchange(build, (params, json, form, about), repeatable)
+            outcome = await self._exchange(build, (unlogged, params, json, form, about), repeatable)
         except OutsideProblem as signing_in:
             outcome = signing_in
         note = partial(
@@ -215,7 +217,8 @@ class Outbound:
                 finally:
                     await response.aclose()
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeEncodeError):
-            return self._problem(_UNUSABLE, "It is not a web address, or holds characters that no key has", "setting")
+            why = "It is not a web address, or holds characters that no key has" if self._base_url else "No address is set"
+            return self._problem(_UNUSABLE, why, "setting")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
             return self._problem(_UNREACHABLE, "No connection could be made", "unreachable")
         except (httpx.TimeoutException, TimeoutError):
