@@ -9,14 +9,22 @@ from pathlib import Path
 import pytest
 
 from backhaul.core.errors import Misconfigured
+from backhaul.core.limits import SharedLimits
 from backhaul.core.outbound import NO_LIMITS
+from backhaul.core.store import Actor, Store
+from backhaul.core.testing import Clock, Database, TestOffice
 from backhaul.dispatch.api import ask_stand_ins
+from backhaul.dispatch.app import workflows
 from backhaul.dispatch.checking import Check, check_outside
+from backhaul.dispatch.office import Office
 from backhaul.dispatch.outside import limits_of, outside, stand_in_names
 from backhaul.dispatch.settings import Settings, load
+from backhaul.dispatch.workflows.add_client import add_client
 from backhaul.outside.maps import Address
 from backhaul.sandbox.app import create_app
 from backhaul.sandbox.server import StandInServer, listen
+from tests.fakes import FakeQuo
+from tests.test_add_client import jane
 
 ARGYLE = Address(line="1841 Argyle Street", city="Halifax", province="NS", postal_code="B3J 3A5")
 SELF_HOSTED = pytest.mark.parametrize(("maps", "service"), [("osrm", "OSRM"), ("valhalla", "Valhalla")])
@@ -101,6 +109,27 @@ async def test_a_server_that_knows_no_way_to_truro_is_found_out_by_the_check(tmp
     assert check.what.startswith(
         "OSRM cannot measure the drive from Halifax to Truro. There is no road between these two places."
     )
+
+
+async def test_a_missing_geocoder_is_one_notice_while_the_other_clients_wait(
+    tmp_path: Path, database: Database, store: Store, clock: Clock, agent: Actor
+) -> None:
+    database.all(
+        "insert into drivers (first_name, last_name, email, home_address, home_city)"
+        " values ('Ana', 'A', 'ana@example.test', '1 Elm St', 'Truro')"
+    )
+    chosen, limits = settings(tmp_path, maps="osrm", maps_url=NOBODY), SharedLimits(store)
+    await limits.set(*limits_of(chosen))
+    async with outside(chosen, limits) as office:
+        world = TestOffice(database, store, workflows, Office(office.maps, FakeQuo()), clock)
+        for number in range(3):
+            await world.submit(add_client, jane(kNumber=f"K000000{number}"), by=agent)
+        await world.work()
+    drives = "select status, error_code, count(*) from background_tasks where task_type = 'calculate_drive_times' group by 1, 2"
+    assert {(row["status"], row["error_code"], row["count"]) for row in database.all(drives)} == {
+        ("failed", "maps.no_geocoder", 1),
+        ("pending", "held", 2),
+    }
 
 
 async def test_google_places_addresses_when_its_key_is_set(tmp_path: Path) -> None:
