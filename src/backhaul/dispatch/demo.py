@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from backhaul.core.queries import Queries
 from backhaul.core.share import share
 from backhaul.core.store import Store
+from backhaul.dispatch.forms import e164
 
 PEOPLE = (
     ("admin@demo.test", "Ada Admin", "admin"),
@@ -50,7 +51,7 @@ async def put_places(store: Store) -> None:
     drivers, destinations = Queries("drivers"), Queries("destinations")
     async with store.service() as tx:
         for row in _rows(share("demo", "drivers.csv"), "home_latitude", "home_longitude"):
-            await tx.run(drivers.put, row)
+            await tx.run(drivers.put, row | {"phone": e164(row["phone"])})
         for row in _rows(share("demo", "clinics.csv"), "phone"):
             await tx.run(destinations.put, row)
 

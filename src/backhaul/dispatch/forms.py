@@ -101,19 +101,13 @@ def _k_number(value: str) -> str:
     return value.upper()
 
 
-def _phone(label: str) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        number = _number(value)
-        # "possible locally only" is a number without its area code
-        if (
-            number is None
-            or number.extension
-            or phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE
-        ):
-            raise ValueError(f"{label} must be in format 902-555-0123")
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-    return check
+def e164(value: str, label: str = "Phone") -> str:
+    """A number as people write it, as E.164. Raises: ValueError."""
+    number = _number(value)
+    # "possible locally only" is a number without its area code
+    if number is None or number.extension or phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        raise ValueError(f"{label} must be in format 902-555-0123")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _number(value: str) -> phonenumbers.PhoneNumber | None:
@@ -153,7 +147,7 @@ def _province(label: str) -> Callable[[str], str]:
 
 def phone(label: str = "Phone", *, required: bool = False) -> Any:
     """Any way of writing a Canadian or international number; kept as E.164."""
-    return BeforeValidator(_tidier(label, required=required, longest=40, check=_phone(label)))
+    return BeforeValidator(_tidier(label, required=required, longest=40, check=lambda value: e164(value, label)))
 
 
 def postal_code(label: str = "Postal code", *, required: bool = False) -> Any:
