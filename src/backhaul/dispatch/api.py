@@ -21,7 +21,7 @@ from backhaul.core.workflow import Workflow
 from backhaul.dispatch import clients
 from backhaul.dispatch.forms import rejected
 from backhaul.dispatch.office import STAFF, Office
-from backhaul.dispatch.outside import STAND_IN_NAMES
+from backhaul.dispatch.outside import stand_in_names
 from backhaul.dispatch.settings import Settings
 
 _tasks = Queries("tasks")
@@ -114,7 +114,7 @@ def office_endpoints(shape: Shape) -> APIRouter:
             "supabaseUrl": settings["supabase_url"],
             "supabaseAnonKey": settings["supabase_anon_key"],
             "pollMs": 30_000,
-            "standIns": STAND_IN_NAMES if settings["stand_ins"] else [],
+            "standIns": stand_in_names(settings) if settings["stand_ins"] else [],
             "demo": {"users": DEMO_USERS} if settings["demo"] else None,
         }
 

@@ -25,7 +25,7 @@ from backhaul.core.store import Store
 from backhaul.dispatch import demo, importing
 from backhaul.dispatch.database import Access, database
 from backhaul.dispatch.kept_mail import KeptMail
-from backhaul.dispatch.outside import STAND_IN_NAMES
+from backhaul.dispatch.outside import stand_in_names
 from backhaul.dispatch.settings import Settings
 
 
@@ -115,7 +115,7 @@ def _start_stand_ins(family: Family, settings: Settings, say: Say) -> str:
     command = [sys.executable, "-m", "backhaul.sandbox", "--port", "0", "--home", str(home), "--until-stdin-closes"]
     address = family.start("stand-ins", command, {})
     settings.stand_ins_file.write_text(address, "utf-8")  # where other commands on this home find them
-    say(f"stand-ins for {', '.join(STAND_IN_NAMES)}: {address} (nothing leaves this machine)")
+    say(f"stand-ins for {', '.join(stand_in_names(settings))}: {address} (nothing leaves this machine)")
     return address
 
 
