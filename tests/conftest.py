@@ -15,6 +15,7 @@ from backhaul.core.testing import Clock, Database, TestOffice, copy_of
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
 from tests.fakes import FakeMaps, FakeQuo, FakeSlack
+from tests.trips import Trips
 
 TEMPLATE = "template_office"
 
@@ -87,6 +88,11 @@ def supervisor(database: Database) -> Actor:
 @pytest.fixture
 def admin(database: Database) -> Actor:
     return database.person("admin", "Ada Admin")
+
+
+@pytest.fixture
+def trips(database: Database) -> Trips:
+    return Trips(database)
 
 
 def as_login(dsn: str) -> str:
