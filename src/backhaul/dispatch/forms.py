@@ -47,10 +47,10 @@ class Form(BaseModel):
 
 
 class Change(Form):
-    """A form that changes a record: a field left out stays as it is, null takes its value away, and what is required may be
-    left out but not taken away. Derive it from the form that makes the record, `class AppointmentChange(Change, NewAppointment)`,
-    and write `given` into the record.
-    """  # fmt: skip
+    """A form that changes a record: a field left out stays as it is, null takes its value away; what is required may be left
+    out, but not taken away. Derive from the form that makes the record, and from this one last:
+    `class DestinationChange(NewDestination, Change)`. Then write what is `given`.
+    """
 
     model_config = ConfigDict(validate_default=False)
 
@@ -146,10 +146,18 @@ def _tidier(
     return tidy
 
 
-def _k_number(value: str) -> str:
-    if not re.fullmatch(r"[Kk][0-9]{7}", value, re.ASCII):
-        raise ValueError("K Number must be in format K1234567")
-    return value.upper()
+def k_number(label: str, *, required: bool = False) -> Any:
+    """A client's number, K and seven digits."""
+    return BeforeValidator(_tidier(label, required=required, check=_k_number(label)))
+
+
+def _k_number(label: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if not re.fullmatch(r"[Kk][0-9]{7}", value, re.ASCII):
+            raise ValueError(f"{label} must be in format K1234567")
+        return value.upper()
+
+    return check
 
 
 def e164(value: str, label: str = "Phone") -> str:
@@ -223,12 +231,21 @@ def minutes(label: str, *, least: int, most: int, default: int) -> Any:
     return BeforeValidator(check)
 
 
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def is_yes(value: object) -> bool | None:
+    """True or false, or a word for one of them; None for anything else."""
+    return _WORDS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
+
+
 def yes_or_no(label: str, *, default: bool) -> Any:
     """True or false, or the words for them in a CSV file; nothing means the default."""
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": default, "none": default}
 
     def check(value: object) -> bool:
-        told = words.get(str(value).strip().lower()) if value is None or isinstance(value, str | int) else None
+        if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
+            return default
+        told = is_yes(value)
         if told is None:
             raise ValueError(f"{label} must be yes or no")
         return told
@@ -240,8 +257,8 @@ def record_id(label: str, *, required: bool = False) -> Any:
     """The UUID of a record; nothing means none."""
 
     def check(value: object) -> UUID | None:
-        if value is None or value == "":
-            if required:
+        if value is None or value == "" or value is Missing.FIELD:
+            if required or value is Missing.FIELD:
                 raise ValueError(f"{label} is required")
             return None
         try:
@@ -256,8 +273,8 @@ def choice(label: str, *values: str, default: str | None = None, required: bool 
     """One of a few words, in any casing; nothing means the default."""
 
     def check(value: object) -> str | None:
-        if value is None or value == "":
-            if required:
+        if value is None or value == "" or value is Missing.FIELD:
+            if required or value is Missing.FIELD:
                 raise ValueError(f"{label} is required")
             return default
         if not isinstance(value, str) or value.strip().lower() not in values:
@@ -298,6 +315,19 @@ def amount(label: str, *, most: int = 10_000) -> Any:
     return BeforeValidator(check)
 
 
-KNumber = Annotated[str, BeforeValidator(_tidier("K Number", required=True, check=_k_number))]
+def record_ids(label: str, *, most: int) -> Any:
+    """The UUIDs of at least one record and at most so many; a single one may stand alone. Each is kept once."""
+    each = record_id(label, required=True).func
+
+    def check(value: object) -> list[UUID]:
+        many = value if isinstance(value, list) else [] if value in (None, "") else [value]
+        if not 1 <= len(many) <= most:
+            raise ValueError(f"{label} must be chosen, from 1 to {most}")
+        return list(dict.fromkeys(each(one) for one in many))
+
+    return BeforeValidator(check)
+
+
+KNumber = Annotated[str, k_number("K Number", required=True)]
 Email = Annotated[str | None, BeforeValidator(_tidier("E-mail", required=False, longest=254, check=_email))]
 RequiredEmail = Annotated[str, BeforeValidator(_tidier("E-mail", required=True, longest=254, check=_email))]

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BeforeValidator
 
+from backhaul.dispatch.forms import Missing
 from backhaul.dispatch.office import OFFICE_TIME
 
 _MOMENT = re.compile(
@@ -122,15 +123,18 @@ def day(label: str, *, required: bool = False) -> Any:
 
 def clock(label: str) -> Any:
     """A time of day, HH:MM."""
+    return BeforeValidator(lambda value: read_clock(value, label))
 
-    def check(value: object) -> time | None:
-        if value is None or value == "":
-            return None
-        if isinstance(value, time):
-            return value
-        match = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
-        if match is None:
-            raise ValueError(f"{label} must be a time of day, like 09:30")
-        return time(int(match[1]), int(match[2]))
 
-    return BeforeValidator(check)
+def read_clock(value: object, label: str) -> time | None:
+    """A time of day as people write it; nothing means none. Raises: ValueError."""
+    if value is Missing.FIELD:
+        raise ValueError(f"{label} is required")
+    if value is None or value == "":
+        return None
+    if isinstance(value, time):
+        return value
+    match = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{label} must be a time of day, like 09:30")
+    return time(int(match[1]), int(match[2]))
