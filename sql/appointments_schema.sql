@@ -155,6 +155,13 @@ create function private.trip_times(p_type text, p_direction text, p_at timestamp
                            + case when p_type = 'round_trip' or p_direction = 'to_home' then p_transit else 0 end) * interval '1 minute')
 $$;
 
+-- The drive from a client to a clinic as it is kept, in minutes: from the first address, else from the second; null if unknown.
+create function private.known_transit(p_client uuid, p_clinic uuid) returns integer
+  language sql stable set search_path = '' as $$
+  select t.duration_minutes from public.client_clinic_times t
+   where t.client_id = p_client and t.destination_id = p_clinic and t.duration_minutes is not null order by t.place limit 1
+$$;
+
 -- "9:05–11:40": the office's wall times.
 create function private.clock_times(p_during tstzrange) returns text
   language sql stable set search_path = '' as $$
@@ -209,16 +216,28 @@ $$;
 
 -- ── Guards, in the order of their names ─────────────────────────────────────────────────────────────────────────
 
+-- A trip to another clinic, or of another client, takes the drive that is known between them, unless it is given as well.
 create function private.set_trip() returns trigger
   language plpgsql security definer set search_path = '' as $$
 declare
-  times constant tstzrange := private.trip_times(new.appointment_type, new.trip_direction, new.appointmenttime, new.transittime, new.this_appointment_length);
+  changed constant boolean := tg_op = 'UPDATE';
+  times tstzrange;
 begin
+  if changed and new.transittime <> old.transittime then
+    if private.is_person() and not private.may('assign_drivers') then
+      raise exception 'you may not change the transit time' using errcode = 'BT403', detail = 'Your role does not include it.', hint = 'Ask a supervisor.';
+    end if;
+  elsif changed and (new.client_id, new.clinic_id) is distinct from (old.client_id, old.clinic_id) then
+    new.transittime := coalesce(private.known_transit(new.client_id, new.clinic_id), new.transittime);
+  end if;
+  new.trip_direction := case when new.appointment_type = 'one_way' then new.trip_direction end;
+  times := private.trip_times(new.appointment_type, new.trip_direction, new.appointmenttime, new.transittime, new.this_appointment_length);
   new.pickuptime := lower(times);
   new.drop_off_time := upper(times);
-  if new.clinic_id is not null and (tg_op = 'INSERT' or new.clinic_id is distinct from old.clinic_id) then   -- as it is called today
-    select case when tg_op = 'UPDATE' and new.locationname is not distinct from old.locationname then d.name else coalesce(new.locationname, d.name) end,
-           case when tg_op = 'UPDATE' and new.locationaddress is not distinct from old.locationaddress then p.line else coalesce(new.locationaddress, p.line) end
+  if new.clinic_id is not null and (not changed or new.clinic_id is distinct from old.clinic_id) then   -- as it is called today
+    select case when changed and new.locationname is not distinct from old.locationname then d.name else coalesce(new.locationname, d.name) end,
+           case when changed and new.locationaddress is not distinct from old.locationaddress then p.line
+                else coalesce(new.locationaddress, p.line) end
       into new.locationname, new.locationaddress
       from public.destinations d
      cross join lateral (select concat_ws(', ', d.address, d.city, nullif(concat_ws(' ', d.province, d.postal_code), '')) as line) p
@@ -310,8 +329,6 @@ begin
   end if;
   if (case when made then new.driver_assigned is not null else new.driver_assigned is distinct from old.driver_assigned end) then
     what := 'change the driver'; needed := 'assign_drivers';
-  elsif not made and new.transittime <> old.transittime then
-    what := 'change the transit time'; needed := 'assign_drivers';
   elsif not made and new.managed_by is distinct from old.managed_by then
     what := 'change the managing agent'; needed := 'assign_drivers';
   elsif made and new.managed_by is distinct from auth.uid() and new.managed_by is not null then
@@ -461,6 +478,28 @@ begin
 end $$;
 
 
+-- ── Trips as they are read ──────────────────────────────────────────────────────────────────────────────────────
+
+-- A trip with the names of all who have to do with it, and where the client is fetched. What it costs is null to whoever may
+-- not see costs.
+create view public.trips with (security_invoker = true) as
+  select a.id, a.client_id, c.knumber, c.full_name as client_name, c.firstname as client_first_name, c.lastname as client_last_name,
+         c.phone as client_phone, c.email as client_email, a.appointment_type, a.trip_direction, a.event_name,
+         a.appointmenttime, a.pickuptime, a.drop_off_time, a.transittime, a.this_appointment_length,
+         a.clinic_id, a.locationname, a.locationaddress, a.pickup_address,
+         coalesce(a.pickup_address, case when c.id is not null then concat_ws(', ', c.civicaddress, c.city, c.prov || ' ' || c.postalcode) end) as pickup_from,
+         a.notes, a.scheduling_notes, a.driver_instructions, a.operation_status,
+         a.driver_assigned, d.name as driver_name, d.first_name as driver_first_name, d.email as driver_email,
+         coalesce(d.work_phone, d.phone) as driver_phone, d.google_calendar_id as driver_calendar_id,
+         a.preferred_driver, a.managed_by, m.full_name as managed_by_name, a.completed_at, a.cancelled_at, a.cancelled_by, a.cancellation_reason,
+         a.deleted_at, a.deleted_by, a.purged_at, a.invoice_status, a.invoice_id, k.custom_rate, a.created_by, a.created_at, a.updated_at, a.version
+    from public.appointments a
+    left join public.clients c on c.id = a.client_id
+    left join public.drivers d on d.id = a.driver_assigned
+    left join private.colleagues() m on m.id = a.managed_by
+    left join public.appointment_costs k on k.appointment_id = a.id;
+
+
 -- ── Drivers' and clients' own trips ─────────────────────────────────────────────────────────────────────────────
 
 -- As the owner, because row-level security cannot hide columns: a driver gets whom to fetch, where, and how to ring them; a
@@ -503,15 +542,15 @@ create policy those_who_may_see_costs_change_them on public.appointment_costs fo
   using ((select private.may('view_costs'))) with check ((select private.may('view_costs')));
 create policy staff_read_events on public.appointment_events for select to authenticated using ((select private.is_staff()));
 
-revoke all on public.appointments, public.appointment_costs, public.appointment_events, public.my_trips from anon, authenticated, service_role;
+revoke all on public.appointments, public.appointment_costs, public.appointment_events, public.trips, public.my_trips from anon, authenticated, service_role;
 grant select, insert, update on public.appointments, public.appointment_costs to authenticated;
 grant select on public.appointment_events to authenticated;
-grant select on public.my_trips to authenticated, service_role;
+grant select on public.trips, public.my_trips to authenticated, service_role;
 grant all on public.appointments, public.appointment_costs, public.appointment_events to service_role;
 grant select on private.status_moves to service_role;
 
 revoke execute on all functions in schema private from public;
-grant execute on function private.trip_times(text, text, timestamptz, integer, integer), private.clock_times(tstzrange),
+grant execute on function private.trip_times(text, text, timestamptz, integer, integer), private.clock_times(tstzrange), private.known_transit(uuid, uuid),
                           private.driver_conflicts(uuid, tstzrange, uuid), private.assignment_conflicts(uuid, uuid),
                           private.no_such_appointment(), private.cancel_appointment(uuid, text, uuid), private.archive_appointment(uuid, uuid),
                           private.unarchive_appointment(uuid), private.delete_appointment(uuid, uuid), private.my_trips(timestamptz, timestamptz)

@@ -17,6 +17,7 @@ from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
 from tests.fakes import FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack
 from tests.far_google import FarGoogle
+from tests.trips import Trips
 
 TEMPLATE = "template_office"
 
@@ -115,6 +116,11 @@ def supervisor(database: Database) -> Actor:
 @pytest.fixture
 def admin(database: Database) -> Actor:
     return database.person("admin", "Ada Admin")
+
+
+@pytest.fixture
+def trips(database: Database) -> Trips:
+    return Trips(database)
 
 
 def as_login(dsn: str) -> str:

@@ -48,6 +48,7 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "public.appointments": (WRITE, ALL),
     "public.appointment_costs": (WRITE, ALL),
     "public.appointment_events": (READ, ALL),
+    "public.trips": (READ, READ),
     "public.my_trips": (READ, READ),
     "public.message_templates": ("select update", "select update"),
     "public.messages": (READ, ALL),
@@ -94,8 +95,8 @@ PEOPLES_FUNCTIONS = {
         "save_profile", "create_user", "change_user", "unlock_user", "sign_out", "open_sessions", "list_users",
         "link_user", "my_driver", "my_client", "colleagues",
         "office_zone", "local_day", "local_days", "weekday", "is_week", "usual_week", "hours_on", "are_contacts",
-        "buffered_minutes",
-        "is_setting", "trip_times", "clock_times", "driver_conflicts", "assignment_conflicts", "no_such_appointment",
+        "buffered_minutes", "is_setting", "trip_times", "clock_times", "known_transit", "driver_conflicts",
+        "assignment_conflicts", "no_such_appointment",
         "cancel_appointment", "archive_appointment", "unarchive_appointment", "delete_appointment", "my_trips",
         "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text",
         "create_invoice", "set_invoice_status", "void_invoice",
@@ -353,7 +354,7 @@ def test_people_see_their_own_and_supervisors_all(house: House, name: str) -> No
     records = dict.fromkeys(
         (
             "clients", "drivers", "destinations", "client_drive_times", "client_clinic_times", "clinic_travel_times",
-            "driver_time_off", "appointments", "appointment_events", "messages",
+            "driver_time_off", "appointments", "trips", "appointment_events", "messages",
         ),
         1,
     ) | {"message_templates": 9, "office_settings": 9}  # fmt: skip

@@ -1,4 +1,7 @@
-"""The demo: four people, twelve drivers and six clinics at real places in Nova Scotia, and clients who do not exist."""
+"""The demo: six people, twelve drivers and six clinics at real places in Nova Scotia, and clients who do not exist.
+
+Its trips are in demo_trips.py.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ PEOPLE = (
     ("supervisor@demo.test", "Sam Supervisor", "supervisor"),
     ("agent@demo.test", "Alex Agent", "booking_agent"),
     ("agent2@demo.test", "Bo Agent", "booking_agent"),
+    ("driver@demo.test", "Avery Roadly", "driver"),
+    ("client@demo.test", "Adela Testwell", "client"),
 )
 CLIENTS = share("demo", "clients.csv")
 

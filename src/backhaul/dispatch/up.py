@@ -22,7 +22,7 @@ from backhaul.core.family import START_S, Family, Say
 from backhaul.core.migrations import migrate
 from backhaul.core.share import share
 from backhaul.core.store import Store
-from backhaul.dispatch import demo, importing
+from backhaul.dispatch import demo, demo_trips, importing
 from backhaul.dispatch.database import Access, database
 from backhaul.dispatch.kept_mail import KeptMail
 from backhaul.dispatch.outside import stand_in_names
@@ -135,6 +135,7 @@ async def _demo(access: Access, password: str | None) -> str | None:
         if await demo.wants_clients(store):
             async with importing.acting_as(store, "agent@demo.test") as agent:
                 await importing.import_clients(store, importing.read(demo.CLIENTS), agent)
+        await demo_trips.put_trips(store)
     finally:
         await store.close()
     return made
