@@ -15,7 +15,7 @@ from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Clock, Database, TestOffice, copy_of
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
-from tests.fakes import FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack
 from tests.far_google import FarGoogle
 from tests.trips import Trips
 
@@ -99,7 +99,7 @@ def office(
     calendars: FakeCalendars,
     mail: FakeMail,
 ) -> TestOffice[Office]:
-    outside = Office(maps=maps, quo=quo, notices=slack, calendars=calendars, mail=mail)
+    outside = Office(maps=maps, quo=quo, notices=slack, calendars=calendars, mail=mail, portal_url=PORTAL)
     return TestOffice(database, store, workflows, outside, clock)
 
 
