@@ -66,6 +66,7 @@ async def outside(settings: Settings, limits: Limits) -> AsyncIterator[Office]:
             notices=_notices(settings, limits),
             calendars=_calendars(settings, limits),
             mail=_mail(settings, limits),
+            portal_url=settings.public_address,
         )
         for line in (office.maps, office.quo, office.notices, office.calendars, office.mail):
             if line is not None:
