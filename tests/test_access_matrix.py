@@ -78,6 +78,7 @@ PEOPLE: dict[str, Verb] = {
     "POST /webhook/retry-task": Verb(ALL, lambda house: {"task_id": str(house.task)}),
     "GET /events": Verb(ALL),
     "POST /webhook/add-client": Verb(STAFF, lambda _: jane()),
+    "POST /webhook/update-client": Verb(STAFF, lambda house: {"id": str(house.client), "notes": "rings twice"}),
     "GET /webhook/get-clients": Verb(STAFF),
     "GET /webhook/get-client": Verb(STAFF, lambda house: {"id": house.client}),
     "GET /sandbox/faults": Verb(ADMIN, ok=404),  # no stand-ins here

@@ -38,9 +38,11 @@ select private.write_audit('view_client', 'client', %(client)s, %(user)s, '{}', 
 
 
 def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
-    """POST /webhook/<workflow>: validates the form, every fault at once, then saves and answers."""
+    """POST /webhook/<workflow>: validates the form, every fault at once, then saves and answers.
 
-    @api.post(f"/webhook/{workflow.name}", name=workflow.name, tags=["workflows"], openapi_extra=described(workflow.form))
+    Besides the workflow's own reply, `data.backgroundTasks` names the tasks that follow: {task type: id}.
+    """
+
     async def submit(request: Request, claims: Asking, idempotency_key: IdempotencyKey = None) -> Any:
         form = await read_form(request, workflow.form)
         if isinstance(form, WithPassword) and form.current_password:
@@ -48,9 +50,22 @@ def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
             await accounts.prove_in_session(claims, form.current_password.get_secret_value())
         store: Store = request.app.state.store
         reply = await workflow.submit(store, form, actor(request, claims), key=idempotency_key)
-        return reply.body
+        tasks = reply.body.get("task_ids", {})
+        return {**reply.body, "task_ids": tasks, "data": {**reply.body.get("data", {}), "backgroundTasks": tasks}}
 
     submit.__doc__ = (workflow.form.__doc__ or "").strip()
+    for name in (workflow.name, *workflow.aliases):
+        for method in workflow.methods:
+            api.add_api_route(
+                f"/webhook/{name}",
+                submit,
+                methods=[method],
+                name=name,
+                tags=["workflows"],
+                openapi_extra=described(workflow.form),
+                operation_id=f"{name}-{method.lower()}",
+                include_in_schema=name == workflow.name,  # an alias is the same endpoint, described once
+            )
 
 
 def office_endpoints(shape: Shape) -> APIRouter:

@@ -35,14 +35,26 @@ from backhaul.dispatch.office import workflows
 from backhaul.dispatch.outside import outside
 from backhaul.dispatch.profile_api import profile_endpoints
 from backhaul.dispatch.settings import Settings
-from backhaul.dispatch.workflows import add_client, archive, forgot_password, sign_out_elsewhere, update_user_profile
+from backhaul.dispatch.workflows import (
+    add_client,
+    add_destination,
+    archive,
+    forgot_password,
+    sign_out_elsewhere,
+    update_client,
+    update_destination,
+    update_user_profile,
+)
 
 __all__ = [
     "add_client",
+    "add_destination",
     "archive",
     "create_app",
     "forgot_password",
     "sign_out_elsewhere",
+    "update_client",
+    "update_destination",
     "update_user_profile",
     "workflows",
 ]

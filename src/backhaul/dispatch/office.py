@@ -13,6 +13,7 @@ from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Contact, Kept
 
 STAFF = frozenset({"admin", "supervisor", "booking_agent"})
+LEAD = frozenset({"admin", "supervisor"})
 EVERYBODY = STAFF | {"driver", "client"}
 OFFICE_TIME = ZoneInfo("America/Halifax")
 
