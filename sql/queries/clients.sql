@@ -129,6 +129,12 @@ select t.id, t.appointmenttime, t.pickuptime, t.drop_off_time, t.appointment_typ
           case when t.appointmenttime >= public.task_now() then t.appointmenttime end, t.appointmenttime desc, t.id
  limit 50
 
+-- name: changes
+select a.action, a.user_name, a.role, a.created_at, a.details -> 'fields_updated' as fields
+  from public.audit_logs a
+ where a.entity_type = 'client' and a.entity_id = %(id)s and a.success and a.action not like 'view%%'
+ order by a.created_at desc, a.id limit 50
+
 -- name: for_old_pages
 select c.id, c.knumber, c.firstname, c.lastname, c.phone, c.email, c.civicaddress, c.city, c.prov, c.postalcode, c.mapaddress, c.active, c.status,
        c.secondary_civic_address, c.secondary_city, c.secondary_province, c.secondary_postal_code, c.secondary_address_notes,

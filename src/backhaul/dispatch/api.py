@@ -19,7 +19,7 @@ from backhaul.core.queries import Queries
 from backhaul.core.store import Row, Store
 from backhaul.core.task_api import Shape
 from backhaul.core.workflow import Workflow
-from backhaul.dispatch import clients
+from backhaul.dispatch import clients, clinic_times, wanted_times
 from backhaul.dispatch.forms import Form, WithPassword, rejected
 from backhaul.dispatch.office import STAFF, Office
 from backhaul.dispatch.outside import stand_in_names
@@ -104,16 +104,25 @@ def office_endpoints(shape: Shape) -> APIRouter:
         ident: Annotated[UUID | None, Query(alias="id")] = None,
         knumber: Annotated[str | None, Query(max_length=20)] = None,
     ) -> Any:
-        """One client whole: record, drive times nearest first, all its tasks."""
+        """One client whole: record, times to and from them, trips, all their tasks, and who changed what, as far as one may know.
+
+        clinic_times_pending: the clinics whose travel times are still being calculated.
+        """
         async with person(request, claims) as (tx, who):
             _staff_only(who)
             record = await clients.whole(tx, client_id=ident, knumber=knumber)
-            times = await clients.drive_times(tx, record["id"])
+            around = {
+                "drive_times": await clients.drive_times(tx, record["id"]),
+                "clinic_times": await clinic_times.of_client(tx, record["id"]),
+                "clinic_times_pending": await wanted_times.pending(tx, record["id"]),
+                "trips": await clients.trips(tx, record["id"]),
+                "changes": await clients.changes(tx, record["id"]),
+            }
             tasks = await tx.all(_tasks.of_entity, {"entity_type": "client", "entity_id": record["id"]})
             await tx.as_service()
             by = actor(request, claims)
             await tx.one(_VIEWED, {"client": record["id"], "user": by.id, "ip": by.ip, "agent": by.user_agent})
-        return {"success": True, "client": record, "drive_times": times, "tasks": [shape(task) for task in tasks]}
+        return {"success": True, "client": record, **around, "tasks": [shape(task) for task in tasks]}
 
     @api.get("/portal-config", tags=["pages"], dependencies=[Depends(limited(PUBLIC))])
     async def portal_config(request: Request) -> Any:

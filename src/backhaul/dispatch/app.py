@@ -30,6 +30,8 @@ from backhaul.core.task_api import process_endpoint, shaper, task_endpoints
 from backhaul.core.tokens import Tokens
 from backhaul.core.worker import Worker, worker_name
 from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_endpoint
+from backhaul.dispatch.client_lists import client_list_endpoints
+from backhaul.dispatch.destination_api import destination_endpoints
 from backhaul.dispatch.no_password_api import no_password_endpoints
 from backhaul.dispatch.office import workflows
 from backhaul.dispatch.outside import outside
@@ -102,6 +104,8 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         task_endpoints(shape),
         _workflow_endpoints(),
         office_endpoints(shape),
+        client_list_endpoints(),
+        destination_endpoints(),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)

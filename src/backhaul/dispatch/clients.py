@@ -294,6 +294,11 @@ async def trips(db: Db, client_id: UUID) -> list[Row]:
     return await db.all(_sql.trips, {"id": client_id})
 
 
+async def changes(db: Db, client_id: UUID) -> list[Row]:
+    """Who saved what, newest first: the entries of the audit log that the reader may see. Only names of fields, no values."""
+    return await db.all(_sql.changes, {"id": client_id})
+
+
 async def for_old_pages(db: Db, *, active_only: bool) -> list[Row]:
     """All clients with what the portal's earlier pages read of them, by last and first name."""
     return await db.all(_sql.for_old_pages, {"active_only": active_only})
