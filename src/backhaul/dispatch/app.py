@@ -105,7 +105,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         _workflow_endpoints(),
         office_endpoints(shape),
         client_list_endpoints(),
-        destination_endpoints(),
+        destination_endpoints(shape),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Query, Request
 from backhaul.core.errors import Forbidden, NotFound
 from backhaul.core.http import Answer, Asking, person
 from backhaul.core.store import Row
+from backhaul.core.task_api import Shape
 from backhaul.dispatch import destinations
 from backhaul.dispatch.office import LEAD, STAFF
 
 
-def destination_endpoints() -> APIRouter:
+def destination_endpoints(shape: Shape) -> APIRouter:
     api = APIRouter(tags=["office"], default_response_class=Answer)
 
     @api.get("/webhook/get-all-destinations")
@@ -27,13 +28,14 @@ def destination_endpoints() -> APIRouter:
         after: Annotated[UUID | None, Query(description="The `next` of the page before")] = None,
         limit: Annotated[int | None, Query(ge=1, le=200, description="All of them when left out")] = None,
     ) -> Any:
-        """Destinations by name, whole, each with the number of trips still to come."""
+        """Destinations by name, each with the trips still to come, how many clients are measured to it, and its newest task."""
         async with person(request, claims) as (tx, who):
             if who["role"] not in LEAD:
                 raise Forbidden("Only supervisors keep the destinations", "", "Ask a supervisor", code="role")
             found = await destinations.all_of_them(tx, q=q, active=active)
         page, following = _page(found, after, limit)
-        return {"success": True, "data": page, "count": len(found), "next": following}
+        shown = [row | {"task": shape(row["task"]) if row["task"] else None} for row in page]
+        return {"success": True, "data": shown, "count": len(found), "next": following}
 
     @api.get("/webhook/clinic-locations")
     async def clinic_locations(request: Request, claims: Asking) -> Any:
