@@ -151,9 +151,18 @@ class OutcomeUnknown(OutsideProblem):
 
 
 class Misconfigured(OutsideProblem):
-    """A key, bill or setting of ours: every further call will fail alike until an administrator acts."""
+    """A key, bill or setting of ours: every further call will fail alike until an administrator acts.
+
+    everybodys: so will calls of any other kind, hence the whole service is put on hold; False where only one kind is refused.
+    """
 
     code = "misconfigured"
+
+    def __init__(
+        self, service: str, what: str, why: str = "", todo: str = "", *, everybodys: bool = True, code: str | None = None
+    ) -> None:
+        super().__init__(service, what, why, todo, code=code)
+        self.everybodys = everybodys
 
 
 class Unplaceable(OutsideProblem):
