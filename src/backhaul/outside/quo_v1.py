@@ -1,30 +1,46 @@
-"""A contact as we know it, as Quo's v1 has it, and the two merged.
+"""Contacts on Quo's v1 surface: one document each, and a PATCH that replaces.
 
-Source: Quo docs, Create a contact; Update a contact by ID (v1).
+A telephone number, e-mail address or custom field that a PATCH leaves out is deleted. So whoever updates reads first, and sends
+back everything that is not ours. Source: Quo docs, Create a contact; Update a contact by ID (v1).
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 from pydantic.alias_generators import to_camel
 
-SOURCE = "dispatch"
-OURS = "Dispatch"  # the name of the telephone number and the e-mail address that are ours to change
+from backhaul.core.outbound import Outbound
+from backhaul.outside.quo_contact import NO_ID, OURS, SOURCE, Contact, Known, explain_by_id, explain_create, new_id
+from backhaul.outside.quo_line import explain
 
-E164 = Annotated[str, StringConstraints(pattern=r"^\+[1-9]\d{1,14}$")]
+CONTACTS = "/v1/contacts"
 
 
-class Contact(BaseModel):
-    """What we know of a person. None: we do not know; a last name in Quo then stays, a number or e-mail of ours goes."""
+class ContactsV1:
+    def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    async def find(self, external_id: str, *, about: object, most: int = 50) -> list[Known]:
+        params = {"externalIds": external_id, "maxResults": most}
+        answer = await self._outbound.send("GET", CONTACTS, repeatable=True, params=params, about=about, explain=explain)
+        found = self._outbound.read(answer, _MANY).data
+        return [Known(record.id, record.external_id, record.created_at) for record in found]
 
-    first_name: str = Field(min_length=1)
-    last_name: str | None = None
-    phone: E164 | None = None
-    email: str | None = None
+    async def create(self, contact: Contact, external_id: str) -> str:
+        body = _new(contact, external_id)
+        answer = await self._outbound.send("POST", CONTACTS, repeatable=False, json=body, explain=explain_create)
+        if (contact_id := new_id(answer)) is None:
+            raise self._outbound.unknown(NO_ID)
+        return contact_id
+
+    async def update(self, contact_id: str, contact: Contact, external_id: str) -> None:
+        path, about = f"{CONTACTS}/{quote(contact_id, safe='')}", contact.model_dump()
+        answer = await self._outbound.send("GET", path, repeatable=True, about=about, explain=explain_by_id)
+        merged = _merge(self._outbound.read(answer, _ONE).data, contact, external_id)
+        await self._outbound.send("PATCH", path, repeatable=True, json=merged, about=about, explain=explain_by_id)
 
 
 class _Wire(BaseModel):
@@ -78,11 +94,11 @@ class _Many(BaseModel):
     data: list[_Record]
 
 
-ONE = TypeAdapter(_One)
-MANY = TypeAdapter(_Many)
+_ONE = TypeAdapter(_One)
+_MANY = TypeAdapter(_Many)
 
 
-def new(contact: Contact, external_id: str) -> dict[str, Any]:
+def _new(contact: Contact, external_id: str) -> dict[str, Any]:
     """The whole contact to create."""
     fields = _Fields(
         first_name=contact.first_name,
@@ -93,7 +109,7 @@ def new(contact: Contact, external_id: str) -> dict[str, Any]:
     return {"defaultFields": _as_json(fields), "externalId": external_id, "source": SOURCE}
 
 
-def merge(record: _Record, contact: Contact, external_id: str) -> dict[str, Any]:
+def _merge(record: _Record, contact: Contact, external_id: str) -> dict[str, Any]:
     """The whole contact to send: theirs as it was read, with item ids, and ours as we know it now."""
     theirs = record.default_fields
     fields = theirs.model_copy(
