@@ -71,8 +71,16 @@ async def check_outside(settings: Settings) -> list[Check]:
         return [
             await _ask("Google Maps", standing_in or settings["google_key"], lambda: office.maps.locate(_CITY_HALL)),
             await _ask("Quo", standing_in or settings["quo_key"], lambda: office.quo.knows("backhaul:check")),
+            await _texts(office),
             await _ask("Slack", office.notices, lambda: _slack_listens(office)),
         ]
+
+
+async def _texts(office: Office) -> Check:
+    """Does Quo know the number we send from? Nothing is sent."""
+    if office.texts is None:
+        return Check("Texts", None, "off: quo_from is not set")
+    return await _ask("Texts", office.texts, office.texts.sender_id)
 
 
 async def _ask(name: str, is_set: object, question: Callable[[], Awaitable[object]]) -> Check:

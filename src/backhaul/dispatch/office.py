@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from backhaul.core.workflow import Workflows
 from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Contact, Kept
+from backhaul.outside.quo_messages import Sent
 
 STAFF = frozenset({"admin", "supervisor", "booking_agent"})
 OFFICE_TIME = ZoneInfo("America/Halifax")
@@ -18,7 +20,20 @@ class Contacts(Protocol):
     """The telephone system's contacts (Quo)."""
 
     async def put_contact(self, contact: Contact, *, external_id: str, contact_id: str | None = None) -> Kept: ...
+    @property
+    def keeps_notes(self) -> bool: ...
+    async def put_note(self, contact_id: str, text: str | None, *, mark: str) -> None: ...
     async def knows(self, external_id: str) -> bool: ...
+    async def aclose(self) -> None: ...
+
+
+class Texts(Protocol):
+    """Text messages (Quo). Nothing there knows a repeat: a task sends by `dispatch.texting.send_once`, and not by `send`."""
+
+    async def send(self, text: str, to: str) -> Sent: ...
+    async def sent(self, text: str, to: str, *, since: datetime) -> list[Sent]: ...
+    async def status(self, message_id: str) -> str: ...
+    async def sender_id(self) -> str: ...
     async def aclose(self) -> None: ...
 
 
@@ -31,11 +46,12 @@ class Notices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """The outside, as background steps see it. notices: None when no channel is set."""
+    """The outside, as background steps see it. notices: None when no channel is set. texts: None when no sender is set."""
 
     maps: Maps
     quo: Contacts
     notices: Notices | None = None
+    texts: Texts | None = None
 
 
 workflows: Workflows[Office] = Workflows()
