@@ -243,13 +243,16 @@ begin
      cross join lateral (select concat_ws(', ', d.address, d.city, nullif(concat_ws(' ', d.province, d.postal_code), '')) as line) p
      where d.id = new.clinic_id;
   end if;
-  if tg_op = 'INSERT' then
+  if changed then
+    new.created_by := old.created_by;
+    new.created_at := old.created_at;
+  else
     new.created_by := case when private.is_person() then auth.uid() else coalesce(new.created_by, auth.uid()) end;
     if private.is_person() and not private.is_supervisor() then
       new.managed_by := coalesce(new.managed_by, auth.uid());
     end if;
   end if;
-  if (tg_op = 'INSERT' or new.client_id is distinct from old.client_id)
+  if (not changed or new.client_id is distinct from old.client_id)
      and exists (select from public.clients c where c.id = new.client_id and c.status = 'archived') then
     raise exception 'this client is archived' using errcode = 'BT409',
       detail = 'No trips are booked for archived clients.', hint = 'Take the client back first, or choose another.';
@@ -351,8 +354,12 @@ begin
      and not private.may((select m.permission from private.status_moves m where m.before = old.operation_status and m.after = new.operation_status)) then
     raise exception 'you may not change the status' using errcode = 'BT403', detail = 'Your role does not include it.', hint = 'Ask a supervisor.';
   end if;
-  if new.operation_status = 'cancelled' and (made or old.operation_status <> 'cancelled') then
-    new.cancelled_by := auth.uid();
+  if made or new.operation_status <> old.operation_status then
+    new.cancelled_by := case when new.operation_status = 'cancelled' then auth.uid() end;
+  else   -- what is stamped stays
+    new.cancelled_by := old.cancelled_by;
+    new.cancelled_at := old.cancelled_at;
+    new.completed_at := old.completed_at;
   end if;
   if new.deleted_at is not null and (made or old.deleted_at is null) then
     new.deleted_by := auth.uid();
