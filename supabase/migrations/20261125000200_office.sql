@@ -839,7 +839,7 @@ create trigger appointments_version before update on public.appointments for eac
 create function private.sign_cost() returns trigger
   language plpgsql security definer set search_path = '' as $$
 begin
-  if new.custom_rate is distinct from case when tg_op = 'UPDATE' then old.custom_rate end
+  if new.custom_rate is distinct from (case when tg_op = 'UPDATE' then old.custom_rate end)
      and exists (select from public.appointments a where a.id = new.appointment_id and a.invoice_id is not null) then
     raise exception 'this trip is on an invoice' using errcode = 'BT409',
       detail = 'Its price is what the invoice says.', hint = 'Void the invoice first.';
