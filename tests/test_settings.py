@@ -76,7 +76,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
      ("BACKHAUL_STAND_INS", "localhost:1"), ("BACKHAUL_MAPS", "bing"), ("BACKHAUL_MAPS_ELEMENTS_PER_MINUTE", "1e9"),
      ("BACKHAUL_WORKER_TASKS", "0"), ("BACKHAUL_LOG_LEVEL", "loud"), ("BACKHAUL_ARCHIVE_AT", "25:00"),
      ("BACKHAUL_ARCHIVE_AT", "three"), ("BACKHAUL_SUPABASE_URL", "ftp://x"), ("BACKHAUL_CALENDAR_USER", "the office"),
-     ("BACKHAUL_MAIL_FROM", "Backhaul"), ("BACKHAUL_MAIL_FROM", "a@b.ca, c@d.ca"), ("BACKHAUL_PUBLIC_URL", "portal.example.ca")],
+     ("BACKHAUL_MAIL_FROM", "Backhaul"), ("BACKHAUL_MAIL_FROM", "a@b.ca, c@d.ca"), ("BACKHAUL_PUBLIC_URL", "portal.example.ca"),
+     ("BACKHAUL_TRUSTED_PROXIES", "*"), ("BACKHAUL_TRUSTED_PROXIES", "10.0.0.5, proxy"),
+     ("BACKHAUL_TRUSTED_PROXIES", "0.0.0.0/0"), ("BACKHAUL_TRUSTED_PROXIES", "10.0.0.5/24")],
 )  # fmt: skip
 def test_a_value_that_cannot_be_is_told_with_its_source_and_its_meaning(tmp_path: Path, env: str, value: str) -> None:
     setting = next(one for one in SETTINGS if one.env == env)

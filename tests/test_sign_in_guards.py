@@ -6,6 +6,7 @@ Numbers in brackets are requirements of OWASP ASVS 5.0.
 from __future__ import annotations
 
 import asyncio
+import json
 from uuid import uuid4
 
 import httpx
@@ -254,7 +255,7 @@ async def test_with_the_cookie_no_script_ever_holds_the_refresh_token(api: Api) 
     kept = {one.partition("=")[0]: one.lower() for one in answer.headers.get_list("set-cookie")}
     assert set(kept) == {"backhaul-refresh", "backhaul-device"}
     for cookie in kept.values():
-        assert {"httponly", "samesite=strict", "path=/webhook"} <= {part.strip() for part in cookie.split(";")}
+        assert {"httponly", "samesite=strict", "path=/"} <= {part.strip() for part in cookie.split(";")}
     renewed = await api.post("/webhook/refresh-token", {}, headers=COOKIE)
     assert renewed.status_code == 200
     assert "refresh_token" not in renewed.json()
@@ -262,12 +263,14 @@ async def test_with_the_cookie_no_script_ever_holds_the_refresh_token(api: Api) 
 
 
 async def test_over_tls_the_cookie_is_secure_and_named_so(api: Api) -> None:
-    """(3.3.1)"""
+    """(3.3.1, 3.3.3) With that name browsers take it from this host alone: no neighbour in the domain can plant one."""
     api.line.base_url = httpx.URL("https://backhaul.test")
     answer = await sign_in(api, api.user("booking_agent"), use_cookie=True)
     for cookie in answer.headers.get_list("set-cookie"):
-        assert cookie.startswith("__Secure-backhaul-")
-        assert "secure" in cookie.lower().split("; ")
+        assert cookie.startswith("__Host-backhaul-")
+        parts = cookie.lower().split("; ")
+        assert {"secure", "path=/"} <= set(parts)
+        assert not any(part.startswith("domain") for part in parts)
     assert (await api.post("/webhook/refresh-token", {}, headers=COOKIE)).status_code == 200
 
 
@@ -288,6 +291,15 @@ async def test_another_site_cannot_use_the_cookie(api: Api, headers: dict[str, s
     for path in ("/webhook/refresh-token", "/webhook/logout"):
         refused(await api.post(path, {}, headers=headers), 403, "csrf")
     assert (await api.post("/webhook/refresh-token", {}, headers={**COOKIE, "origin": "http://backhaul.test"})).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None])
+async def test_another_site_cannot_sign_somebody_in_here(api: Api, kind: str | None) -> None:
+    """(3.5.2) What a browser sends for any site without asking us first is not taken for JSON, whatever it holds."""
+    body = json.dumps({"username": api.user("booking_agent"), "password": PASSWORD, "use_cookie": True})
+    answer = await api.line.post("/webhook/user-login", content=body, headers={"content-type": kind} if kind else {})
+    refused(answer, 400)
+    assert "set-cookie" not in answer.headers
 
 
 async def test_signing_out_takes_the_cookie_away_also_when_the_access_token_is_over(api: Api) -> None:
