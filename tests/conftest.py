@@ -15,8 +15,9 @@ from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Clock, Database, TestOffice, copy_of
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
-from tests.fakes import FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack
 from tests.far_google import FarGoogle
+from tests.trips import Trips
 
 TEMPLATE = "template_office"
 
@@ -98,7 +99,7 @@ def office(
     calendars: FakeCalendars,
     mail: FakeMail,
 ) -> TestOffice[Office]:
-    outside = Office(maps=maps, quo=quo, notices=slack, calendars=calendars, mail=mail)
+    outside = Office(maps=maps, quo=quo, notices=slack, calendars=calendars, mail=mail, portal_url=PORTAL)
     return TestOffice(database, store, workflows, outside, clock)
 
 
@@ -115,6 +116,11 @@ def supervisor(database: Database) -> Actor:
 @pytest.fixture
 def admin(database: Database) -> Actor:
     return database.person("admin", "Ada Admin")
+
+
+@pytest.fixture
+def trips(database: Database) -> Trips:
+    return Trips(database)
 
 
 def as_login(dsn: str) -> str:

@@ -11,6 +11,8 @@ from backhaul.outside.mail import Message
 from backhaul.outside.maps import Address, Found, Leg, Place, Point, in_batches
 from backhaul.outside.quo import Contact, Kept
 
+PORTAL = "https://portal.example.test"
+
 
 class CountingLimits:
     """Limits that let everything through and remember what was taken, what was answered and what was refused."""
@@ -66,7 +68,8 @@ class FakeMaps(Failing):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[list[UUID]] = []
+        self.asked: list[list[UUID]] = []  # the starts of each call of `minutes`
+        self.asked_to: list[list[UUID]] = []  # the ends of each call of `minutes_to`
         self.located: list[str] = []
         self.unknown: set[str] = set()
         self.vague: set[str] = set()
@@ -93,13 +96,19 @@ class FakeMaps(Failing):
         return in_batches(places, 2)
 
     async def minutes(self, starts: Sequence[Place], end: Point) -> dict[UUID, Leg]:
-        self.asked.append([start.id for start in starts])
+        return self._measured(starts, self.asked)
+
+    async def minutes_to(self, start: Point, ends: Sequence[Place]) -> dict[UUID, Leg]:
+        return self._measured(ends, self.asked_to)
+
+    def _measured(self, places: Sequence[Place], asked: list[list[UUID]]) -> dict[UUID, Leg]:
+        asked.append([place.id for place in places])
         self._called()
         return {
-            start.id: Leg(error="There is no road between these two places")
-            if start.id in self.no_road
+            place.id: Leg(error="There is no road between these two places")
+            if place.id in self.no_road
             else Leg(minutes=10 + n, metres=9_500)
-            for n, start in enumerate(starts)
+            for n, place in enumerate(places)
         }
 
     async def aclose(self) -> None:
@@ -215,10 +224,20 @@ class FakeMail(Failing):
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[Message] = []
+        self.loses_answers = 0
 
     async def send(self, message: Message) -> None:
         self._called()
         self.sent.append(message)
+        if self.loses_answers:
+            self.loses_answers -= 1
+            raise OutcomeUnknown(
+                "The mail server",
+                "The mail may or may not have gone out",
+                "The connection ended",
+                "Ask them",
+                code="mail.unknown",
+            )
 
     async def greet(self) -> None:
         self._called()

@@ -20,7 +20,7 @@ from backhaul.core.share import share
 from tests.conftest import TEMPLATE
 
 SUPABASE_CLI = "supabase@3.1.0"
-FILES = ("users", "audit_logs", "accounts", "background_tasks", "delivery", "dispatch")
+FILES = ("users", "audit_logs", "accounts", "background_tasks", "delivery", "dispatch", "appointments", "messages", "invoices")
 
 _numbers = count()
 NewDatabase = Callable[[], str]

@@ -74,6 +74,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ("env", "value"),
     [("BACKHAUL_PORT", "http"), ("BACKHAUL_PORT", "65536"), ("BACKHAUL_PORT", "-1"), ("BACKHAUL_DEMO", "perhaps"),
      ("BACKHAUL_STAND_INS", "localhost:1"), ("BACKHAUL_MAPS", "bing"), ("BACKHAUL_MAPS_ELEMENTS_PER_MINUTE", "1e9"),
+     ("BACKHAUL_MAPS_URL", "localhost:5000"), ("BACKHAUL_GEOCODER_URL", "nominatim"),
      ("BACKHAUL_WORKER_TASKS", "0"), ("BACKHAUL_LOG_LEVEL", "loud"), ("BACKHAUL_ARCHIVE_AT", "25:00"),
      ("BACKHAUL_ARCHIVE_AT", "three"), ("BACKHAUL_SUPABASE_URL", "ftp://x"), ("BACKHAUL_CALENDAR_USER", "the office"),
      ("BACKHAUL_MAIL_FROM", "Backhaul"), ("BACKHAUL_MAIL_FROM", "a@b.ca, c@d.ca"), ("BACKHAUL_PUBLIC_URL", "portal.example.ca"),

@@ -95,6 +95,7 @@ class Outbound:
         path: str = "",
         *,
         repeatable: bool,
+        unlogged: str = "",
         units: int = 1,
         params: Mapping[str, Any] | None = None,
         json: object = None,
@@ -106,6 +107,7 @@ class Outbound:
         """One request, and the answer if it is a success.
 
         repeatable: sending it twice does no harm there (a read, a PATCH). If not, silence raises OutcomeUnknown.
+        unlogged: the end of the path, where it tells of people.
         units: what it costs of the limit, in the vendor's unit (requests, elements, messages).
         about: whom it concerns, hidden in the vendor's words like everything sent, even where this request names nobody.
         explain: asked first, about successes too, since some vendors report failure under 200. None: the status decides.
@@ -114,11 +116,11 @@ class Outbound:
         """
         merged = {**self._headers, **(headers or {})}
         content: dict[str, Any] = {"params": params, "json": json, "data": form, "headers": merged}
-        build = partial(self._client.build_request, method, self._base_url + path, **content)
+        build = partial(self._client.build_request, method, self._base_url + path + unlogged, **content)
 
         async def attempt(note: dict[str, object]) -> Answer | OutsideProblem:
             try:
-                outcome = await self._exchange(build, (params, json, form, about), repeatable)
+                outcome = await self._exchange(build, (unlogged, params, json, form, about), repeatable)
             except OutsideProblem as signing_in:
                 return signing_in
             if isinstance(outcome, OutsideProblem):
@@ -159,7 +161,8 @@ class Outbound:
                 finally:
                     await response.aclose()
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeEncodeError):
-            return self._line.problem(UNUSABLE, "It is not a web address, or holds characters that no key has", "setting")
+            why = "It is not a web address, or holds characters that no key has" if self._base_url else "No address is set"
+            return self._line.problem(UNUSABLE, why, "setting")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
             return self._line.problem(UNREACHABLE, "No connection could be made", "unreachable")
         except (httpx.TimeoutException, TimeoutError):

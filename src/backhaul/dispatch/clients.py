@@ -7,23 +7,19 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import model_validator
 
 from backhaul.core.errors import Conflict, NotFound, Rejected
 from backhaul.core.queries import Queries
 from backhaul.core.store import Actor, Db, Row, Tx, jsonb
 from backhaul.dispatch import forms
 from backhaul.dispatch.forms import Form, KNumber, RequiredEmail, text
+from backhaul.dispatch.forms import also as _also
 from backhaul.outside.maps import Address, Found, Leg, Point
 from backhaul.outside.quo import Contact
 
 _SECOND_ADDRESS = ("secondary_civic_address", "secondary_city", "secondary_province", "secondary_postal_code")
 _sql = Queries("clients")
-
-
-def _also(name: str, *others: str) -> Any:
-    """A field by its wire name, and the other spellings that pages and documents have used for it."""
-    return Field(default=None, validation_alias=AliasChoices(name, *others))
 
 
 class NewClient(Form):

@@ -13,6 +13,7 @@ from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Contact, Kept
 
 STAFF = frozenset({"admin", "supervisor", "booking_agent"})
+EVERYBODY = STAFF | {"driver", "client"}
 OFFICE_TIME = ZoneInfo("America/Halifax")
 
 
@@ -53,11 +54,15 @@ class Mail(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Office:
-    """The outside, as background steps see it. notices: None when no channel is set; calendars: None without their key."""
+    """The outside, as background steps see it. notices: None when no channel is set; calendars: None without their key.
+
+    portal_url: where people reach our own pages, for links that are sent to them; without a slash at the end.
+    """
 
     maps: Maps
     quo: Contacts
     mail: Mail
+    portal_url: str
     notices: Notices | None = None
     calendars: Calendars | None = None
 

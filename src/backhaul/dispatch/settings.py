@@ -109,6 +109,8 @@ def _email(text: str) -> str:
     return text
 
 
+SELF_HOSTED = ("osrm", "valhalla")  # map servers of one's own: they measure, but place no addresses
+
 SETTINGS = (
     Setting(
         "database_url",
@@ -189,9 +191,16 @@ SETTINGS = (
     Setting(
         "maps",
         "BACKHAUL_MAPS",
-        "google-routes, or google-distance-matrix for projects that still have it",
+        "google-routes; google-distance-matrix for projects that still have it; osrm or valhalla for a server of your own",
         "google-routes",
-        parse=_one_of("google-routes", "google-distance-matrix"),
+        parse=_one_of("google-routes", "google-distance-matrix", *SELF_HOSTED),
+    ),
+    Setting("maps_url", "BACKHAUL_MAPS_URL", "The address of your OSRM or Valhalla, when maps is one of them", parse=_url),
+    Setting(
+        "geocoder_url",
+        "BACKHAUL_GEOCODER_URL",
+        "The address of your Nominatim, which places addresses for OSRM or Valhalla; not needed with a google_key",
+        parse=_url,
     ),
     Setting("google_key", "BACKHAUL_GOOGLE_KEY", "The Google Maps Platform key, restricted by address and API", secret=True),
     Setting(
@@ -266,8 +275,8 @@ SETTINGS = (
 
 
 OWN_SECRETS = ("jwt_secret", "service_key")  # made at the first start unless they are set
-# With any of these set, the real services are meant
-KEYS = ("google_key", "quo_key", "calendar_key", "slack_webhook", "smtp_url")
+# With any of these set, the real services are meant.
+KEYS = ("google_key", "maps_url", "geocoder_url", "quo_key", "calendar_key", "slack_webhook", "smtp_url")
 
 
 @dataclass(frozen=True)

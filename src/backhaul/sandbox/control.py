@@ -27,7 +27,8 @@ from backhaul.sandbox.store import Store
 _KINDS = ("contact", "message", "slack", "calendar", "event", "mail")
 _PAGE = """<!DOCTYPE html><html lang="en">
 <head><meta charset="utf-8"><title>Stand-ins for Google, Quo, Slack and mail</title></head><body>
-<h1>Stand-ins</h1><p>These answer in place of Google Maps, Google Calendar, Quo, Slack and a mail server, for demos and tests.
+<h1>Stand-ins</h1><p>These answer in place of Google Maps, Google Calendar, Quo, Slack and a mail server,
+and of OSRM, Valhalla and Nominatim, for demos and tests.
 Nothing here reaches any of them, and nobody receives what is sent here.</p><pre>{manual}</pre></body></html>"""
 
 

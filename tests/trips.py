@@ -1,0 +1,128 @@
+"""An office with a client, three drivers, two clinics, and trips between them, as tests of appointments need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from backhaul.core.store import Actor, Row
+from backhaul.core.testing import Database
+from backhaul.dispatch.wall_time import read_moment
+
+NINE = read_moment("2026-12-01 09:00")
+"""A Tuesday morning at the office, a week ahead of the tests' clock."""
+
+
+@dataclass
+class Trips:
+    """The house's own hand in the database; `as_` is a person's."""
+
+    database: Database
+    jane: UUID = field(init=False)
+    drivers: dict[str, UUID] = field(init=False)
+    clinics: dict[str, UUID] = field(init=False)
+    people: dict[str, Actor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        put = self.database.value
+        self.drivers = {
+            name: put(
+                "insert into drivers (first_name, last_name, email, phone, gender)"
+                " values (%s, 'Driver', %s, %s, %s) returning id",
+                name, f"{name}@x.test", f"+1902555010{place}", gender,
+            )
+            for place, (name, gender) in enumerate((("Ana", "female"), ("Ben", "male"), ("Cem", "male")))
+        }  # fmt: skip
+        self.clinics = {
+            name: put(
+                "insert into destinations (name, address, city, province, postal_code)"
+                " values (%s, '2 Clinic Rd', %s, 'NS', 'B2N 5A1') returning id",
+                name, city,
+            )
+            for name, city in (("QEII", "Halifax"), ("Colchester", "Truro"))
+        }  # fmt: skip
+        self.jane = self.client("K1234567", "Jane")
+        roles = ("admin", "supervisor", "booking_agent", "driver", "client")
+        self.people = {role: self.database.person(role) for role in roles}
+        put("select private.link_user(%s, %s)", self.people["driver"].id, self.drivers["Ana"])
+        put("select private.link_user(%s, null, %s)", self.people["client"].id, self.jane)
+
+    def client(self, knumber: str, first_name: str) -> UUID:
+        made: UUID = self.database.value(
+            "insert into clients (knumber, firstname, lastname, phone, civicaddress, city, prov, postalcode, appointment_length)"
+            " values (%s, %s, 'Roe', '+19025550123', '1 High St', 'Stewiacke', 'NS', 'B0N 2J0', 60) returning id",
+            knumber,
+            first_name,
+        )
+        return made
+
+    def trip(self, at: str | datetime = NINE, driver: str | None = None, **given: Any) -> UUID:
+        """A round trip of Jane's to QEII; at: the appointment, as the office writes it."""
+        row = {
+            "client_id": self.jane,
+            "clinic_id": self.clinics["QEII"],
+            "appointmenttime": read_moment(at) if isinstance(at, str) else at,
+            "driver_assigned": self.drivers[driver] if driver else None,
+        } | given
+        statement = sql.SQL("insert into appointments ({}) values ({}) returning id").format(
+            sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(map(sql.Placeholder, row))
+        )
+        with psycopg.connect(self.database.dsn, autocommit=True) as connection:
+            made = connection.execute(statement, row).fetchone()
+        assert made is not None
+        return UUID(str(made[0]))
+
+    def completed(self, at: str = "2026-11-20 09:00", driver: str = "Ana", rate: float | None = 80, **given: Any) -> UUID:
+        """Driven, priced and ready for an invoice."""
+        trip = self.trip(at, driver, **given)
+        self.set(trip, operation_status="completed")
+        self.set(trip, invoice_status="ready")
+        if rate is not None:
+            self.database.all("insert into appointment_costs (appointment_id, custom_rate) values (%s, %s)", trip, rate)
+        return trip
+
+    def set(self, trip: UUID, **changes: Any) -> Row:
+        with psycopg.connect(self.database.dsn, autocommit=True) as connection:
+            return set_in(connection, trip, **changes)
+
+    def row(self, trip: UUID) -> Row:
+        return self.database.one("select * from appointments where id = %s", trip)
+
+    @contextmanager
+    def as_(self, role: str) -> Iterator[psycopg.Connection[Row]]:
+        """A transaction of that person's, rolled back at its end."""
+        who = self.people[role]
+        claims = {"sub": who.id, "session_id": who.session_id, "role": "authenticated"}
+        with self.database.acting("authenticated", claims) as connection:
+            yield connection
+            connection.rollback()
+
+    def keep(self, role: str, statement: LiteralString, *params: Any) -> list[Row]:
+        """One statement of that person's, kept."""
+        who = self.people[role]
+        with self.database.acting("authenticated", {"sub": who.id, "session_id": who.session_id}) as connection:
+            cursor = connection.execute(statement, params or None)
+            return cursor.fetchall() if cursor.description else []
+
+
+def set_in(connection: psycopg.Connection[Any], trip: UUID, **changes: Any) -> Row:
+    """An update by column names, as psql would write it; the row after it. An empty dict where nobody may."""
+    pairs = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes)
+    statement = sql.SQL("update appointments set {} where id = {} returning *").format(pairs, sql.Placeholder("_id"))
+    with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        return cursor.execute(statement, changes | {"_id": trip}).fetchone() or {}
+
+
+def refusal(error: pytest.ExceptionInfo[psycopg.Error]) -> str:
+    """What a refusal of the schema says, in one line: its code, then message, detail and hint."""
+    said = error.value.diag
+    parts = (said.message_primary, said.message_detail, said.message_hint)
+    return f"{error.value.sqlstate}: " + " ".join(part.rstrip(".") + "." for part in parts if part)
