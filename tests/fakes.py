@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from backhaul.core.errors import OutcomeUnknown, OutsideProblem, Unplaceable
+from backhaul.outside.mail import Message
 from backhaul.outside.maps import Address, Found, Leg, Place, Point, in_batches
 from backhaul.outside.quo import Contact, Kept
 
@@ -138,6 +139,24 @@ class FakeSlack(Failing):
     async def post(self, text: str) -> None:
         self._called()
         self.posts.append(text)
+
+    async def aclose(self) -> None:
+        pass
+
+
+class FakeMail(Failing):
+    """Keeps every mail it is given. Like a real server it takes the same one twice, so a careless caller would send two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Message] = []
+
+    async def send(self, message: Message) -> None:
+        self._called()
+        self.sent.append(message)
+
+    async def greet(self) -> None:
+        self._called()
 
     async def aclose(self) -> None:
         pass

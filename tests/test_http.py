@@ -165,7 +165,7 @@ async def test_only_admins_set_faults_and_stand_ins_that_do_not_run_are_told(
         for bad in ({}, {"service": "quo"}, {**order, "times": 0}, {**order, "times": "x"}, {**order, "service": "x" * 21}):
             refused(await api.post("/sandbox/faults", bad, by=admin), 400, "validation")
         refused(await api.post("/sandbox/faults", b'{"service": "quo", "fault": "ok", "x": "\\ud800"}', by=admin), 400)
-        assert (await api.get("/portal-config")).json()["standIns"] == ["Google Maps", "Quo", "Slack"]
+        assert (await api.get("/portal-config")).json()["standIns"] == ["Google Maps", "Quo", "Slack", "the mail server"]
 
 
 # ── When we fail ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -72,6 +72,7 @@ async def check_outside(settings: Settings) -> list[Check]:
             await _ask("Google Maps", standing_in or settings["google_key"], lambda: office.maps.locate(_CITY_HALL)),
             await _ask("Quo", standing_in or settings["quo_key"], lambda: office.quo.knows("backhaul:check")),
             await _ask("Slack", office.notices, lambda: _slack_listens(office)),
+            await _mail(settings, office),
         ]
 
 
@@ -86,6 +87,14 @@ async def _ask(name: str, is_set: object, question: Callable[[], Awaitable[objec
     except Problem as problem:
         return Check(name, False, problem.message, problem.todo)
     return Check(name, True, "answers")
+
+
+async def _mail(settings: Settings, office: Office) -> Check:
+    """Without a mail server the folder is looked at, and said to be no more than that."""
+    asked = await _ask("Mail", True, office.mail.greet)
+    if asked.ok and not settings["stand_ins"] and not settings["smtp_url"]:
+        return Check("Mail", None, f"no mail server is set: mails are kept in {settings.mail_folder} and sent to nobody")
+    return asked
 
 
 async def _slack_listens(office: Office) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from backhaul.core.workflow import Workflows
+from backhaul.outside.mail import Message
 from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Contact, Kept
 
@@ -29,6 +30,14 @@ class Notices(Protocol):
     async def aclose(self) -> None: ...
 
 
+class Mail(Protocol):
+    """Mail to one person. `greet`: would one be taken?"""
+
+    async def send(self, message: Message) -> None: ...
+    async def greet(self) -> None: ...
+    async def aclose(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """The outside, as background steps see it. notices: None when no channel is set."""
@@ -36,6 +45,8 @@ class Office:
     maps: Maps
     quo: Contacts
     notices: Notices | None = None
+    _: KW_ONLY
+    mail: Mail
 
 
 workflows: Workflows[Office] = Workflows()

@@ -18,6 +18,8 @@ from psycopg.conninfo import conninfo_to_dict
 from backhaul.core.errors import Problem
 from backhaul.core.settings import Found, Setting, read_settings
 from backhaul.core.share import checkout
+from backhaul.outside.mail import mailbox
+from backhaul.outside.smtp import Server
 
 
 def _yes_no(text: str) -> bool:
@@ -144,7 +146,7 @@ SETTINGS = (
     Setting(
         "stand_ins",
         "BACKHAUL_STAND_INS",
-        "The address of the stand-ins; when set, Google, Quo and Slack are never called",
+        "The address of the stand-ins; when set, Google, Quo, Slack and the mail server are never called",
         parse=_url,
     ),
     Setting(
@@ -164,6 +166,27 @@ SETTINGS = (
     ),
     Setting("quo_key", "BACKHAUL_QUO_KEY", "The Quo API key: Workspace Settings → API", secret=True),
     Setting("slack_webhook", "BACKHAUL_SLACK_WEBHOOK", "Where the daily archive reports; optional", secret=True, parse=_url),
+    Setting(
+        "smtp_url",
+        "BACKHAUL_SMTP_URL",
+        "The mail server, as smtp://user:password@host:587 (with STARTTLS) or smtps://user:password@host:465;"
+        " without it mails are kept in a folder and sent to nobody",
+        secret=True,
+        parse=Server.at,
+    ),
+    Setting(
+        "mail_from",
+        "BACKHAUL_MAIL_FROM",
+        "Whom our mails are from; the mail server must allow this address",
+        "Backhaul <backhaul@localhost>",
+        parse=mailbox,
+    ),
+    Setting(
+        "public_url",
+        "BACKHAUL_PUBLIC_URL",
+        "The address at which people reach the portal, for links in mails; otherwise http:// with host and port",
+        parse=_url,
+    ),
     Setting(
         "archive_at",
         "BACKHAUL_ARCHIVE_AT",
@@ -192,7 +215,7 @@ SETTINGS = (
 
 
 OWN_SECRETS = ("jwt_secret", "service_key")  # made at the first start unless they are set
-KEYS = ("google_key", "quo_key", "slack_webhook")  # with any of these set, the real services are meant
+KEYS = ("google_key", "quo_key", "slack_webhook", "smtp_url")  # with any of these set, the real services are meant
 
 
 @dataclass(frozen=True)
@@ -212,6 +235,17 @@ class Settings:
     @cached_property
     def service_key(self) -> str:
         return self["service_key"] or self._own("service_key")
+
+    @property
+    def public_address(self) -> str:
+        """Where people reach the portal, without a slash at the end."""
+        host = f"[{self['host']}]" if ":" in self["host"] else self["host"]
+        return self["public_url"] or f"http://{host}:{self['port']}"
+
+    @property
+    def mail_folder(self) -> Path:
+        """Where mails are kept when there is no mail server."""
+        return self.home / "mail"
 
     @property
     def stand_ins_file(self) -> Path:

@@ -24,6 +24,7 @@ from backhaul.core.share import share
 from backhaul.core.store import Store
 from backhaul.dispatch import demo, importing
 from backhaul.dispatch.database import Access, database
+from backhaul.dispatch.kept_mail import KeptMail
 from backhaul.dispatch.settings import Settings
 
 
@@ -34,11 +35,18 @@ def up(settings: Settings, *, stand_ins: bool, with_demo: bool, say: Say) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: family.stopping.set())
     with _alone(settings.home), database(settings) as access:
+        mail = _kept_mail(settings, stand_ins, say)
         applied = migrate(access.owner, share("supabase", "migrations"))
         say(f"schema: {len(applied)} migrations applied" if applied else "schema: up to date")
         try:
             _start(family, settings, access, stand_ins, say, with_demo=with_demo)
-            family.watch(say, also=access.revive)
+
+            def look_after() -> None:
+                access.revive()
+                if mail is not None:
+                    mail.look_now_and_then()
+
+            family.watch(say, also=look_after)
         finally:
             say("stopping …")
             family.stop()
@@ -83,9 +91,10 @@ def _start(family: Family, settings: Settings, access: Access, stand_ins: bool, 
         env["BACKHAUL_STAND_INS"] = _start_stand_ins(family, settings, say)
     password = asyncio.run(_demo(access, settings["demo_password"])) if with_demo else None
     try:
-        family.start("worker", [sys.executable, "-m", "backhaul", "worker", "--until-stdin-closes"], env)
         command = [sys.executable, "-m", "backhaul", "serve", "--port", str(settings["port"]), "--until-stdin-closes"]
         address = family.start("api", command, env)
+        env["BACKHAUL_PUBLIC_URL"] = settings["public_url"] or address  # for links in mails; only the API knows a free port
+        family.start("worker", [sys.executable, "-m", "backhaul", "worker", "--until-stdin-closes"], env)
         _wait_until_well(address, family)
     except Problem:
         if with_demo:
@@ -105,8 +114,15 @@ def _start_stand_ins(family: Family, settings: Settings, say: Say) -> str:
     command = [sys.executable, "-m", "backhaul.sandbox", "--port", "0", "--home", str(home), "--until-stdin-closes"]
     address = family.start("stand-ins", command, {})
     settings.stand_ins_file.write_text(address, "utf-8")  # where other commands on this home find them
-    say(f"stand-ins for Google Maps, Quo and Slack: {address} (nothing leaves this machine)")
+    say(f"stand-ins for Google Maps, Quo, Slack and mail: {address} (nothing leaves this machine)")
     return address
+
+
+def _kept_mail(settings: Settings, stand_ins: bool, say: Say) -> KeptMail | None:
+    """What is to be shown here; None where mails are really sent."""
+    if stand_ins or settings["stand_ins"]:
+        return KeptMail(settings.home / "stand-ins" / "mail", say)
+    return None if settings["smtp_url"] else KeptMail(settings.mail_folder, say)
 
 
 async def _demo(access: Access, password: str | None) -> str | None:
