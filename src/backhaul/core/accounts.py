@@ -51,8 +51,8 @@ class Accounts:
         hashed = await self._fit(new, account)
         session_id = by.session_id if isinstance(by, Claims) else None
         async with self._store.service() as tx:
-            if (await tx.one(_CREDENTIALS, {"user": by.user_id}) or account)["changed_at"] != account["changed_at"]:
-                raise _unknown()  # somebody else has just changed it
+            if (await tx.one(_CREDENTIALS, {"user": by.user_id}) or {}).get("changed_at") != account["changed_at"]:
+                raise _unknown()  # somebody else has just changed it, or taken it away
             await tx.one(_SET, {"user": by.user_id, "hash": hashed, "keep": session_id})
             await self._note(tx, "change_password", by.user_id, caller)
             if session_id is None:

@@ -26,18 +26,17 @@ T = TypeVar("T")
 
 LEAST, LONGEST = 8, 128
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_CREW = 2
+# Two at once in the whole process, whoever asks (a sign-in, a save, a task): a flood of them leaves the rest room to breathe.
+_CREW = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
+# Told over the telephone: small letters and digits that neither look alike nor make words. Twenty of them are 81 bits.
+_ALPHABET, _GROUPS, _OF_EACH = "cdfhjkmnprtwxy347", 4, 5
 
 
 class Passwords:
-    """The crew that hashes: two at once, so that a flood of sign-ins leaves the rest of the house room to breathe."""
+    """Hashes and verifies, beside the event loop. Costs nothing to make: whoever has a password in hand may."""
 
     def __init__(self, hasher: PasswordHasher = _HASHER) -> None:
         self._hasher = hasher
-        self._threads = ThreadPoolExecutor(max_workers=_CREW, thread_name_prefix="argon2")
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def hash(self, password: str) -> str:
         return await self._do(lambda: self._hasher.hash(_normal(password)))
@@ -61,7 +60,12 @@ class Passwords:
             return False
 
     async def _do(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await asyncio.get_running_loop().run_in_executor(_CREW, work)
+
+
+def temporary_password() -> str:
+    """A new random one, for somebody who is to choose their own: "cdfhj-kmnpr-twxy3-47cdf". 81 bits, easy to read aloud."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_OF_EACH)) for _ in range(_GROUPS))
 
 
 @dataclass(frozen=True, slots=True)

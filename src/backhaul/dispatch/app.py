@@ -56,7 +56,6 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
             app.state.worker = Worker(store, workflows, office, name=f"api:{worker_name()}")
             yield
         await stream.close()
-        passwords.close()
         await store.close()
 
     app = FastAPI(
