@@ -121,6 +121,7 @@ create table public.user_sessions (
   user_agent    text,
   ip_address    inet,
   last_activity_at timestamptz not null default public.task_now(),   -- the person's own last input
+  proved_at     timestamptz,                                       -- when they last gave their password again here
   constraint an_end_says_why check ((ended_at is null) = (ended_because is null))
 );
 create index user_sessions_user on public.user_sessions (user_id);

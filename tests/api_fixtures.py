@@ -23,7 +23,7 @@ from backhaul.dispatch.app import create_app, workflows
 from backhaul.dispatch.office import Office
 from backhaul.dispatch.settings import Settings, load
 from tests.conftest import as_login
-from tests.fakes import FakeMail, FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeMail, FakeMaps, FakeQuo, FakeSlack
 
 PASSWORD = "a long enough secret 1"
 SERVICE_KEY = "the-service-key-of-the-tests-0123456789"
@@ -136,7 +136,7 @@ def plain_logs() -> None:
 async def api(
     database: Database, tmp_path: Path, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack, mail: FakeMail
 ) -> AsyncIterator[Api]:
-    async for one in running(settings_for(tmp_path), database, Office(maps, quo, slack, mail=mail)):
+    async for one in running(settings_for(tmp_path), database, Office(maps, quo, slack, mail=mail, portal_url=PORTAL)):
         yield one
 
 

@@ -14,7 +14,7 @@ from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Clock, Database, TestOffice, copy_of
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
-from tests.fakes import FakeMail, FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeMail, FakeMaps, FakeQuo, FakeSlack
 
 TEMPLATE = "template_office"
 
@@ -78,7 +78,7 @@ def mail() -> FakeMail:
 def office(
     database: Database, store: Store, clock: Clock, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack, mail: FakeMail
 ) -> TestOffice[Office]:
-    return TestOffice(database, store, workflows, Office(maps, quo, slack, mail=mail), clock)
+    return TestOffice(database, store, workflows, Office(maps, quo, slack, mail=mail, portal_url=PORTAL), clock)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from backhaul.outside.mail import Message
 from backhaul.outside.maps import Address, Found, Leg, Place, Point, in_batches
 from backhaul.outside.quo import Contact, Kept
 
+PORTAL = "https://portal.example.test"
+
 
 class CountingLimits:
     """Limits that let everything through and remember what was taken, what was answered and what was refused."""
@@ -150,10 +152,20 @@ class FakeMail(Failing):
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[Message] = []
+        self.loses_answers = 0
 
     async def send(self, message: Message) -> None:
         self._called()
         self.sent.append(message)
+        if self.loses_answers:
+            self.loses_answers -= 1
+            raise OutcomeUnknown(
+                "The mail server",
+                "The mail may or may not have gone out",
+                "The connection ended",
+                "Ask them",
+                code="mail.unknown",
+            )
 
     async def greet(self) -> None:
         self._called()

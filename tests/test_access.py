@@ -95,7 +95,7 @@ HOUSE_FUNCTIONS = {
         "record_save", "answer_click", "prune_clicks", "write_audit", "seal_audit_logs", "verify_audit_logs",
         "find_credentials", "credentials_of", "note_wrong_password", "open_session", "renew_session", "go_on", "session_of",
         "rehash", "note_activity", "end_session", "end_sessions", "set_password", "put_user", "prune_sessions",
-        "put_link", "find_link", "use_link", "has_admin", "knock", "prune_accounts",
+        "put_link", "find_link", "use_link", "has_admin", "note_proof", "knock", "prune_accounts",
         "set_limit", "take", "hold_service", "release_service", "set_schedule", "vital_signs", "prune_engine",
         "applied_migrations",
     },
@@ -110,7 +110,7 @@ OWNERS_FUNCTIONS = {
         "job_key", "enqueue_task", "enqueue_due_task", "enqueue_forgotten", "ask_again", "run_schedules",
         "forget_place",
         "name_hash", "end_sessions_of_changed_user", "end_sessions_of_changed_password", "announce_end", "keep_an_admin",
-        "must_manage_users", "refuse_taken_name", "write_user",
+        "must_manage_users", "refuse_taken_name", "write_user", "my_session", "ask_for_password", "void_links_to_old_address",
     }
 }  # fmt: skip
 

@@ -64,10 +64,10 @@ def family_of(home: Path) -> dict[int, str]:
 class Running:
     """One `backhaul up`, and what it prints."""
 
-    def __init__(self, home: Path, **env: str) -> None:
+    def __init__(self, home: Path, *options: str, **env: str) -> None:
         self.home = home
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "backhaul", "up", "--port", "0"],
+        self.process = subprocess.Popen(  # noqa: S603  (our own program)
+            [sys.executable, "-m", "backhaul", "up", "--port", "0", *options],
             env=clean_environment() | {"BACKHAUL_HOME": str(home)} | env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -114,8 +114,8 @@ def clean_environment() -> Mapping[str, str]:
 
 
 @contextmanager
-def up(home: Path, **env: str) -> Iterator[Running]:
-    running = Running(home, **env)
+def up(home: Path, *options: str, **env: str) -> Iterator[Running]:
+    running = Running(home, *options, **env)
     try:
         yield running
     finally:

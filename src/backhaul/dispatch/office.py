@@ -12,6 +12,7 @@ from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Contact, Kept
 
 STAFF = frozenset({"admin", "supervisor", "booking_agent"})
+EVERYBODY = STAFF | {"driver", "client"}
 OFFICE_TIME = ZoneInfo("America/Halifax")
 
 
@@ -40,13 +41,17 @@ class Mail(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """The outside, as background steps see it. notices: None when no channel is set."""
+    """The outside, as background steps see it. notices: None when no channel is set.
+
+    portal_url: where people reach our own pages, for links that are sent to them; without a slash at the end.
+    """
 
     maps: Maps
     quo: Contacts
     notices: Notices | None = None
     _: KW_ONLY
     mail: Mail
+    portal_url: str
 
 
 workflows: Workflows[Office] = Workflows()

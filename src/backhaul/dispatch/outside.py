@@ -41,7 +41,13 @@ def limits_of(settings: Settings) -> tuple[Limit, ...]:
 async def outside(settings: Settings, limits: Limits) -> AsyncIterator[Office]:
     """The office's outside, closed in good order."""
     async with AsyncExitStack() as stack:
-        office = Office(_maps(settings, limits), _quo(settings, limits), _notices(settings, limits), mail=_mail(settings, limits))
+        office = Office(
+            _maps(settings, limits),
+            _quo(settings, limits),
+            _notices(settings, limits),
+            mail=_mail(settings, limits),
+            portal_url=settings.public_address,
+        )
         for line in (office.maps, office.quo, office.notices, office.mail):
             if line is not None:
                 stack.push_async_callback(line.aclose)

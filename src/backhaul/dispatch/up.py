@@ -22,7 +22,7 @@ from backhaul.core.family import START_S, Family, Say
 from backhaul.core.migrations import migrate
 from backhaul.core.share import share
 from backhaul.core.store import Store
-from backhaul.dispatch import demo, importing
+from backhaul.dispatch import demo, first_admin, importing
 from backhaul.dispatch.database import Access, database
 from backhaul.dispatch.kept_mail import KeptMail
 from backhaul.dispatch.settings import Settings
@@ -105,6 +105,8 @@ def _start(family: Family, settings: Settings, access: Access, stand_ins: bool, 
     say(f"ready {address}")
     if with_demo:
         _say_how_to_sign_in(say, password)
+    else:
+        _say_how_to_begin(say, access, env["BACKHAUL_PUBLIC_URL"])
     say(f"state and logs: {settings.home} · Ctrl-C stops all of it")
 
 
@@ -145,6 +147,24 @@ def _say_how_to_sign_in(say: Say, password: str | None) -> None:
         say(f"password: {password}   (shown once; BACKHAUL_DEMO_PASSWORD sets another)")
     else:
         say("password: the one shown at the first start; BACKHAUL_DEMO_PASSWORD sets another")
+
+
+def _say_how_to_begin(say: Say, access: Access, portal_url: str) -> None:
+    """Nobody can sign in to a new installation, and no account of ours with a known password lies about in it."""
+
+    async def make() -> str | None:
+        store = Store(access.login, at_least=1, at_most=2)
+        await store.open()
+        try:
+            return await first_admin.setup_link(store, portal_url)
+        finally:
+            await store.close()
+
+    link = asyncio.run(make())
+    if link is not None:
+        say("nobody can sign in yet. Make the first administrator here, within 24 hours; the link works once:")
+        say(link)
+        say("lost it? Start Backhaul again for another, or use: backhaul users create-admin")
 
 
 def _wait_until_well(address: str, family: Family) -> None:
