@@ -287,11 +287,13 @@ begin
   return found;
 end $$;
 
--- A link that went to an address which is no longer theirs opens nothing any more, whoever has changed the address.
+-- What went to an address which is no longer theirs opens nothing any more, whoever has changed the address: neither a link
+-- nor a temporary password that its person has not used.
 create function private.void_links_to_old_address() returns trigger
   language plpgsql security definer set search_path = '' as $$
 begin
   delete from private.one_time_links l where l.user_id = new.id and l.used_at is null;
+  delete from private.credentials c where c.user_id = new.id and c.temporary_until is not null;
   return new;
 end $$;
 create trigger users_void_links after update of email on public.users

@@ -112,6 +112,16 @@ begin
      order by lower(u.full_name), u.id;
 end $$;
 
+-- What went to an address which is no longer theirs opens nothing any more, whoever has changed the address: neither a link
+-- nor a temporary password that its person has not used.
+create or replace function private.void_links_to_old_address() returns trigger
+  language plpgsql security definer set search_path = '' as $$
+begin
+  delete from private.one_time_links l where l.user_id = new.id and l.used_at is null;
+  delete from private.credentials c where c.user_id = new.id and c.temporary_until is not null;
+  return new;
+end $$;
+
 revoke execute on function private.change_user(uuid, jsonb), private.take_password(uuid), private.give_temporary_password(uuid, text),
                            private.list_users() from public;
 grant execute on function private.change_user(uuid, jsonb), private.take_password(uuid), private.give_temporary_password(uuid, text),

@@ -35,14 +35,33 @@ from backhaul.dispatch.office import workflows
 from backhaul.dispatch.outside import outside
 from backhaul.dispatch.profile_api import profile_endpoints
 from backhaul.dispatch.settings import Settings
-from backhaul.dispatch.workflows import add_client, archive, forgot_password, sign_out_elsewhere, update_user_profile
+from backhaul.dispatch.user_api import user_endpoints
+from backhaul.dispatch.workflows import (
+    add_client,
+    archive,
+    create_user,
+    delete_user,
+    end_user_sessions,
+    forgot_password,
+    password_reset,
+    sign_out_elsewhere,
+    unlock_user,
+    update_user,
+    update_user_profile,
+)
 
 __all__ = [
     "add_client",
     "archive",
     "create_app",
+    "create_user",
+    "delete_user",
+    "end_user_sessions",
     "forgot_password",
+    "password_reset",
     "sign_out_elsewhere",
+    "unlock_user",
+    "update_user",
     "update_user_profile",
     "workflows",
 ]
@@ -86,6 +105,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         account_endpoints(),
         no_password_endpoints(),
         profile_endpoints(),
+        user_endpoints(),
         task_endpoints(shape),
         _workflow_endpoints(),
         office_endpoints(shape),

@@ -6,7 +6,7 @@ A form collects all faults at once. Labels and texts are those of the portal's p
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Annotated, Any
 from uuid import UUID
@@ -206,11 +206,25 @@ def yes_or_no(label: str, *, default: bool) -> Any:
     return BeforeValidator(check)
 
 
-def record_id(label: str) -> Any:
+def choice(label: str, words: Sequence[str]) -> Any:
+    """One of these words."""
+
+    def check(value: object) -> str:
+        word = value.strip().lower() if isinstance(value, str) else ""
+        if word not in words:
+            raise ValueError(f"{label} must be one of {', '.join(words)}" if word else f"{label} is required")
+        return word
+
+    return BeforeValidator(check)
+
+
+def record_id(label: str, *, required: bool = False) -> Any:
     """The UUID of another record; nothing means none."""
 
     def check(value: object) -> UUID | None:
         if value is None or value == "":
+            if required:
+                raise ValueError(f"{label} is required")
             return None
         try:
             return value if isinstance(value, UUID) else UUID(value if isinstance(value, str) else "")

@@ -11,7 +11,9 @@ from backhaul.outside.mail import Message
 from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Contact, Kept
 
-STAFF = frozenset({"admin", "supervisor", "booking_agent"})
+ADMINS = frozenset({"admin"})
+SUPERVISORS = ADMINS | {"supervisor"}
+STAFF = SUPERVISORS | {"booking_agent"}
 EVERYBODY = STAFF | {"driver", "client"}
 OFFICE_TIME = ZoneInfo("America/Halifax")
 
