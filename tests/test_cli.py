@@ -82,7 +82,8 @@ def failed(database: Database, owner: UUID, label: str = "Jane Roe") -> UUID:
 
 COMMANDS = (
     "", "up", "serve", "worker", "migrate", "import", "archive", "check", "tasks", "tasks list", "tasks show", "tasks retry",
-    "tasks dismiss", "sandbox", "sandbox serve", "sandbox fail",
+    "tasks dismiss", "users", "users list", "users create-admin", "users reset", "users unlock", "users deactivate",
+    "users activate", "users sign-out", "sandbox", "sandbox serve", "sandbox fail",
 )  # fmt: skip
 
 

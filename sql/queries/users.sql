@@ -33,3 +33,9 @@ select full_name, username, email from public.users where id = %(id)s and is_act
 -- name: note
 -- what the command line did, which acts for nobody
 select private.write_audit(%(action)s, 'user', %(id)s, null, %(details)s, null, 'backhaul users')
+
+-- name: set_own_password
+select private.set_password(%(id)s, %(hash)s)
+
+-- name: sign_out_everybody
+select coalesce(sum(private.sign_out(u.id)), 0)::integer as ended from public.users u

@@ -10,9 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from backhaul.core.errors import Unplaceable
-from backhaul.core.passwords import Passwords, temporary_password
+from backhaul.core.passwords import temporary_password
 from backhaul.core.queries import Queries
 from backhaul.core.task import Run
+from backhaul.dispatch import users
 from backhaul.dispatch.office import OFFICE_TIME, Office
 from backhaul.outside.mail import Message
 
@@ -29,10 +30,10 @@ async def mail_one(run: Run[Office], user_id: UUID, subject: str, text: str) -> 
     if user is None:
         return _NOT_NEEDED
     password = temporary_password()
-    given = await run.db.one(_sql.give_temporary_password, {"id": user_id, "hash": await Passwords().hash(password)})
-    if given is None or given["good_until"] is None:
+    good_until = await users.give_temporary_password(run.db, user_id, password)
+    if good_until is None:
         return _NOT_NEEDED
-    until = given["good_until"].astimezone(OFFICE_TIME).strftime("%H:%M on %d %B %Y").replace(" 0", " ")
+    until = good_until.astimezone(OFFICE_TIME).strftime("%H:%M on %d %B %Y").replace(" 0", " ")
     filled = text.format(
         name=user["full_name"], username=user["username"], password=password, portal=run.office.portal_url, until=until
     )
@@ -42,4 +43,4 @@ async def mail_one(run: Run[Office], user_id: UUID, subject: str, text: str) -> 
     except Unplaceable as problem:
         todo = "Correct the e-mail address under Users. Saving it sends a new password there by itself"
         raise Unplaceable(problem.service, problem.what, problem.why, todo, code=problem.code) from problem
-    return {"sent": True, "good_until": given["good_until"]}
+    return {"sent": True, "good_until": good_until}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from backhaul.core.errors import NotFound, Rejected
+from backhaul.core.errors import Conflict, NotFound, Rejected
 from backhaul.core.passwords import PasswordRules, Passwords
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx, jsonb
@@ -143,6 +144,13 @@ async def take_password(tx: Db, user_id: UUID) -> int:
     return int((await tx.one(_sql.take_password, {"id": user_id}) or {})["ended"])
 
 
+async def give_temporary_password(db: Db, user_id: UUID, password: str) -> datetime | None:
+    """Until when it is good. None, and nothing done, for somebody who has a password of their own."""
+    given = await db.one(_sql.give_temporary_password, {"id": user_id, "hash": await Passwords().hash(password)}) or {}
+    until: datetime | None = given["good_until"]
+    return until
+
+
 async def give_password_by_hand(tx: Db, user_id: UUID, form: NewUser, password: str) -> None:
     """A temporary password that somebody made up and hands over. It stays for a day, so the plain rules are enough for it.
 
@@ -153,7 +161,18 @@ async def give_password_by_hand(tx: Db, user_id: UUID, form: NewUser, password: 
         problem = Rejected("Validation failed: " + "; ".join(faults), "", "Choose another", faults=faults, code="validation")
         problem.fields = {"password": ". ".join(faults)}
         raise problem
-    await tx.one(_sql.give_temporary_password, {"id": user_id, "hash": await Passwords().hash(password)})
+    await give_temporary_password(tx, user_id, password)
+
+
+def must_be_open(user: User) -> None:
+    """Raises: Conflict for a closed account."""
+    if not user.is_active:
+        raise Conflict(
+            f"{user.full_name}'s account is closed",
+            "Nobody can sign in to it, with any password",
+            "Open the account first",
+            code="user.closed",
+        )
 
 
 async def unlock(tx: Db, user_id: UUID) -> bool:
@@ -164,3 +183,20 @@ async def unlock(tx: Db, user_id: UUID) -> bool:
 async def sign_out(tx: Db, user_id: UUID) -> int:
     """Ends every session. Returns how many there were."""
     return int((await tx.one(_sql.sign_out, {"id": user_id}) or {})["ended"])
+
+
+# ── For the command line, which is the house and acts for nobody ────────────────────────────────────────────────────
+
+
+async def set_own_password(tx: Db, user_id: UUID, password_hash: str) -> None:
+    """One that its person has typed themselves."""
+    await tx.one(_sql.set_own_password, {"id": user_id, "hash": password_hash})
+
+
+async def sign_out_everybody(tx: Db) -> int:
+    """Returns how many sessions there were."""
+    return int((await tx.one(_sql.sign_out_everybody) or {})["ended"])
+
+
+async def note_by_system(tx: Db, action: str, user_id: UUID | None, details: Mapping[str, Any]) -> None:
+    await tx.one(_sql.note, {"action": action, "id": user_id, "details": jsonb(details)})

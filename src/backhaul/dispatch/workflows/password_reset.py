@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from backhaul.core.errors import Conflict, OutcomeUnknown, Transient
+from backhaul.core.errors import OutcomeUnknown, Transient
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Retry, Run
 from backhaul.core.workflow import Saved
@@ -19,13 +19,7 @@ password_reset = workflow("password-reset", users.WhichUser, entity="user", audi
 @password_reset.sync
 async def take_password(tx: Tx, form: users.WhichUser, by: Actor) -> Saved:
     user = await users.find(tx, user_id=form.id, username=form.username)
-    if not user.is_active:
-        raise Conflict(
-            f"{user.full_name}'s account is closed",
-            "Nobody can sign in to it, with any password",
-            "Open the account first",
-            code="user.closed",
-        )
+    users.must_be_open(user)
     ended = await users.take_password(tx, user.id)
     return Saved(
         user.id,
