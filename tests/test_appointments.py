@@ -115,7 +115,8 @@ def test_both_spellings_are_taken() -> None:
     snake = NewAppointment.model_validate(
         {
             "kNumber": "K1234567", "appointmenttime": "2026-12-01 09:00", "locationname": "QEII",
-            "locationaddress": "2 Clinic Rd", "this_appointment_length": 90, "transittime": "45", "custom_rate": 85.5, "driverInstructions": "Ring",
+            "locationaddress": "2 Clinic Rd", "this_appointment_length": 90, "transittime": "45", "custom_rate": 85.5,
+            "driverInstructions": "Ring",
         }
     )  # fmt: skip
     assert camel == snake
