@@ -191,3 +191,10 @@ async def test_the_day_in_numbers(own_trips: Trips, as_: As) -> None:
     }  # fmt: skip
     assert (day["unassigned_next_7_days"], day["trips_next_7_days"], day["ready_for_invoice"]) == (1, 1, 1)
     assert (empty["trips"], empty["unassigned_next_7_days"]) == (0, 0)
+
+
+async def test_staff_find_out_who_may_manage_a_trip_and_nobody_else_does(own_trips: Trips, as_: As) -> None:
+    async with as_("booking_agent") as tx:
+        assert [row["role"] for row in await appointment_lists.colleagues(tx)] == ["admin", "booking_agent", "supervisor"]
+    async with as_("driver") as tx:
+        assert await appointment_lists.colleagues(tx) == []

@@ -153,3 +153,7 @@ select id, appointment_type, trip_direction, event_name, appointmenttime, pickup
        pickup_address, driver_instructions, client_name, client_phone, driver_first_name
   from private.my_trips(lower(private.local_days(%(first)s, %(last)s)), upper(private.local_days(%(first)s, %(last)s)))
  order by pickuptime, id
+
+-- name: colleagues
+-- who may manage a trip
+select id, full_name, role from private.colleagues() order by lower(full_name), id

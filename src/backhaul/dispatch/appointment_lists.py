@@ -159,3 +159,8 @@ async def week_load(db: Db, day: date, *, driver: UUID | None = None) -> list[Ro
 async def dashboard(db: Db, day: date) -> Row:
     """The day in numbers."""
     return await db.one(_sql.dashboard, {"day": day}) or {}
+
+
+async def colleagues(db: Db) -> list[Row]:
+    """Who may manage a trip, by name: id, full_name, role. Nobody for drivers and clients."""
+    return await db.all(_trips.colleagues)
