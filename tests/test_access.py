@@ -96,7 +96,7 @@ PEOPLES_FUNCTIONS = {
         "link_user", "my_driver", "my_client", "colleagues",
         "office_zone", "local_day", "local_days", "weekday", "is_week", "usual_week", "hours_on", "are_contacts",
         "buffered_minutes", "is_setting", "trip_times", "clock_times", "known_transit", "driver_conflicts",
-        "assignment_conflicts", "no_such_appointment",
+        "assignment_conflicts", "board_conflicts", "no_such_appointment",
         "cancel_appointment", "archive_appointment", "unarchive_appointment", "delete_appointment", "my_trips",
         "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text",
         "create_invoice", "set_invoice_status", "void_invoice",
