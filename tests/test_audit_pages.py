@@ -514,9 +514,9 @@ async def test_one_check_at_a_time_walks_the_log(api: Api, admin: Actor) -> None
 
 
 def test_every_action_that_is_written_anywhere_is_said_in_words() -> None:
-    said = {*CORE_ACTIONS, *records.ACTIONS}
-    assert {workflow.audit for workflow in workflows.by_name.values()} <= said
-    assert set(written_actions()) <= said
+    written = {*written_actions(), *(workflow.audit for workflow in workflows.by_name.values())}
+    assert len(written) > 10
+    assert written - {*CORE_ACTIONS, *records.ACTIONS} == set(), "say it in core/audit_words.py or dispatch/records.py"
     names = records.audit_log(workflows).names
     assert (names.action("create_client"), names.action("mark_invoice_paid")) == ("Added a client", "Mark invoice paid")
 
