@@ -115,6 +115,7 @@ HOUSE_FUNCTIONS = {
         "create_task", "start_task", "complete_task", "fail_task", "snooze_task", "archive_tasks",
         "claim_task", "keep_leases", "leave", "sweep_leases", "sweep", "recall_step", "keep_step", "hold_lease",
         "record_save", "answer_click", "prune_clicks", "write_audit", "seal_audit_logs", "verify_audit_logs",
+        "count_audit_logs", "verify_audit_entries", "verify_audit_seals",
         "find_credentials", "credentials_of", "note_wrong_password", "open_session", "renew_session", "go_on", "session_of",
         "rehash", "note_activity", "end_session", "end_sessions", "set_password", "replace_password", "put_user",
         "prune_sessions",
