@@ -42,6 +42,7 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "public.destinations": (WRITE, ALL),
     "public.client_drive_times": (READ, ALL),
     "public.client_clinic_times": (READ, ALL),
+    "public.clinic_times_wanted": (WRITE, ALL),
     "public.clinic_travel_times": (READ, READ),
     "public.driver_time_off": ("select insert update delete", ALL),
     "public.office_settings": ("select update", "select update"),
@@ -279,6 +280,9 @@ class House:
             "insert into client_clinic_times (client_id, destination_id, duration_minutes, source)"
             " select c.id, d.id, 10, 'test' from clients c, destinations d"
         )
+        self.database.all(
+            "insert into clinic_times_wanted (client_id, destination_id) select c.id, d.id from clients c, destinations d"
+        )
         self.database.all("select private.link_user(%s, d.id) from drivers d", self.people["driver"].id)
         self.database.all("select private.link_user(%s, null, c.id) from clients c", self.people["client"].id)
         self._trip()
@@ -354,8 +358,8 @@ def test_people_see_their_own_and_supervisors_all(house: House, name: str) -> No
         seen = {}
     records = dict.fromkeys(
         (
-            "clients", "drivers", "destinations", "client_drive_times", "client_clinic_times", "clinic_travel_times",
-            "driver_time_off", "appointments", "trips", "appointment_events", "messages",
+            "clients", "drivers", "destinations", "client_drive_times", "client_clinic_times", "clinic_times_wanted",
+            "clinic_travel_times", "driver_time_off", "appointments", "trips", "appointment_events", "messages",
         ),
         1,
     ) | {"message_templates": 9, "office_settings": 9}  # fmt: skip
