@@ -66,7 +66,7 @@ async def test_several_batches_are_moved_one_after_the_other(
 async def test_without_a_channel_nobody_is_told_and_the_archive_is_done(
     office: TestOffice[Office], database: Database, maps: FakeMaps, quo: FakeQuo, mail: FakeMail
 ) -> None:
-    office.outside = Office(maps, quo, None, mail=mail, portal_url=PORTAL)
+    office.outside = Office(maps=maps, quo=quo, mail=mail, portal_url=PORTAL)
     office.worker = office.new_worker()
     archive_now(database)
     assert await office.work() == ["completed"]

@@ -6,7 +6,7 @@ One module for each group of commands; `root` is `backhaul` itself, `shared` wha
 
 from __future__ import annotations
 
-from backhaul.cli import check, data, running, sandbox, tasks, users
+from backhaul.cli import audit, check, data, running, sandbox, tasks, users
 from backhaul.cli.root import cli, main
 
 __all__ = ["cli", "main"]
@@ -15,4 +15,5 @@ for command in (running.up, running.serve, running.worker, running.migrate, data
     cli.command(command.__name__.rstrip("_"))(command)
 cli.add_typer(tasks.tasks, name="tasks")
 cli.add_typer(users.users, name="users")
+cli.add_typer(audit.audit, name="audit")
 cli.add_typer(sandbox.sandbox, name="sandbox")

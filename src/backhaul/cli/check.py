@@ -42,7 +42,7 @@ def check(as_json: Json = False) -> None:
         out.print()
         for one_check in checks:
             mark = {True: "[green]well[/]", False: "[red]not well[/]", None: "[dim]not set[/]"}[one_check.ok]
-            out.print(f"{one_check.name:12} {mark}  ", end="")
+            out.print(f"{one_check.name:15} {mark}  ", end="")
             say(f"{one_check.what}. {one_check.todo}".strip(". "))
     if any(one.ok is False for one in checks):
         raise typer.Exit(1)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from backhaul.cli.shared import As, Json, err, out, print_json, say, with_store
+from backhaul.cli.shared import As, Json, out, print_json, progress_bar, say, with_store
 from backhaul.core.store import Store
 from backhaul.dispatch import importing
 from backhaul.dispatch.workflows.archive import BATCH
@@ -30,7 +27,7 @@ def import_(
 
     async def run(store: Store) -> list[importing.Line]:
         async with importing.acting_as(store, as_user) as by:
-            with _bar(not as_json) as bar:
+            with progress_bar(not as_json) as bar:
                 job = bar.add_task("Checking" if dry_run else "Saving", total=len(rows))
                 return await importing.import_clients(store, rows, by, dry_run=dry_run, report=lambda _: bar.advance(job))
 
@@ -52,7 +49,7 @@ def archive(as_json: Json = False) -> None:
 
     async def run(store: Store) -> int:
         moved = 0
-        with _bar(not as_json) as bar:
+        with progress_bar(not as_json) as bar:
             job = bar.add_task("Archiving", total=None)
             while batch := (
                 await store.call(b"select public.archive_old_tasks(at_most => %(batch)s) as moved", {"batch": BATCH})
@@ -66,10 +63,3 @@ def archive(as_json: Json = False) -> None:
         print_json({"archived": moved})
     else:
         out.print(f"{moved} tasks archived")
-
-
-@contextmanager
-def _bar(shown: bool) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, disable=not shown or not err.is_terminal, transient=True) as bar:
-        yield bar

@@ -11,7 +11,7 @@ from backhaul.cli.shared import print_json, read_settings
 from backhaul.core.errors import Problem
 from backhaul.dispatch.api import ask_stand_ins
 
-sandbox = typer.Typer(help="The stand-ins for Google Maps, Quo, Slack and mail.", no_args_is_help=True)
+sandbox = typer.Typer(help="The stand-ins for the services outside.", no_args_is_help=True)
 
 
 @sandbox.command("serve")

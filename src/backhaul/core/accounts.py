@@ -13,7 +13,8 @@ from backhaul.core.store import Row, Store, Tx, jsonb
 from backhaul.core.tokens import Claims, LimitedClaims
 
 _CREDENTIALS = b"select %(user)s::uuid as user_id, c.* from private.credentials_of(%(user)s) c"
-_SET = b"select private.set_password(%(user)s, %(hash)s, null, %(keep)s)"
+_SET = b"select private.set_password(%(user)s, %(hash)s)"
+_REPLACE = b"select private.replace_password(%(user)s, %(old)s, %(new)s, %(keep)s) as replaced"
 _FIND_LINK = b"select * from private.find_link(%(purpose)s, %(token)s)"
 _USE_LINK = b"select private.use_link(%(purpose)s, %(token)s) as used"
 _CREATE_ADMIN = b"select private.create_user(%(username)s, %(full_name)s, %(username)s, null, 'admin') as id"
@@ -52,9 +53,9 @@ class Accounts:
         hashed = await self._fit(new, account)
         session_id = by.session_id if isinstance(by, Claims) else None
         async with self._store.service() as tx:
-            if (await tx.one(_CREDENTIALS, {"user": by.user_id}) or {}).get("changed_at") != account["changed_at"]:
-                raise _unknown()  # somebody else has just changed it, or taken it away
-            await tx.one(_SET, {"user": by.user_id, "hash": hashed, "keep": session_id})
+            asked = {"user": by.user_id, "old": account["password_hash"], "new": hashed, "keep": session_id}
+            if not (await tx.one(_REPLACE, asked) or {"replaced": False})["replaced"]:
+                raise _unknown()
             await self._note(tx, "change_password", by.user_id, caller)
             if session_id is None:
                 return await self._sessions.open(tx, account, caller)
@@ -90,7 +91,7 @@ class Accounts:
         hashed = await self._fit(new, owner)
         async with self._store.service() as tx:
             await self._use("reset", token, tx)
-            await tx.one(_SET, {"user": owner["user_id"], "hash": hashed, "keep": None})
+            await tx.one(_SET, {"user": owner["user_id"], "hash": hashed})
             await self._note(tx, "reset_password_by_link", owner["user_id"], caller)
         return str(owner["username"])
 
@@ -122,7 +123,7 @@ class Accounts:
                 pass  # a session that has ended changes nothing any more
         async with self._store.service() as tx:
             account = await tx.one(_CREDENTIALS, {"user": by.user_id})
-        if account is None or (isinstance(by, LimitedClaims) and password_of(account["changed_at"]) != by.password_of):
+        if account is None or (isinstance(by, LimitedClaims) and password_of(account["password_hash"]) != by.password_of):
             raise _unknown()
         return account
 
@@ -130,6 +131,9 @@ class Accounts:
         who = str(account["user_id"])
         await PASSWORD.look(self._store, who)
         if await self._passwords.verify(account["password_hash"], password):
+            await PASSWORD.look(
+                self._store, who
+            )  # what was guessed meanwhile counts: the right one does not slip through among many
             return
         await PASSWORD.knock(self._store, who)
         wrong = Rejected("Current password is incorrect", "", "Type it again", code="password.wrong")

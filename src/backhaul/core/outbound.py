@@ -51,6 +51,7 @@ class Outbound:
     secrets       hidden wherever the vendor's words or a path are shown
     pause_s       how long to wait when it says "slow down" without a time: 1 for a limit per second, 60 for one per minute
     said          finds the vendor's own short message in an answer that `explain` does not know
+    auth          signs each request in; where it raises one of `backhaul.errors`, nothing was done
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Outbound:
         secrets: Collection[str] = (),
         pause_s: float = 1.0,
         said: Callable[[Answer], object] = lambda _: None,
+        auth: httpx.Auth | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         connect_s: float = 5.0,
         read_s: float = 10.0,
@@ -79,6 +81,7 @@ class Outbound:
         self._now = now
         self._headers = {"User-Agent": f"backhaul/{version('backhaul')}", **(headers or {})}
         self._client = httpx.AsyncClient(
+            auth=auth,
             transport=transport,
             timeout=httpx.Timeout(read_s, connect=connect_s),
             follow_redirects=False,
@@ -92,9 +95,11 @@ class Outbound:
         path: str = "",
         *,
         repeatable: bool,
+        unlogged: str = "",
         units: int = 1,
         params: Mapping[str, Any] | None = None,
         json: object = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         about: object = None,
         explain: Explain = lambda _: None,
@@ -102,6 +107,7 @@ class Outbound:
         """One request, and the answer if it is a success.
 
         repeatable: sending it twice does no harm there (a read, a PATCH). If not, silence raises OutcomeUnknown.
+        unlogged: the end of the path, where it tells of people.
         units: what it costs of the limit, in the vendor's unit (requests, elements, messages).
         about: whom it concerns, hidden in the vendor's words like everything sent, even where this request names nobody.
         explain: asked first, about successes too, since some vendors report failure under 200. None: the status decides.
@@ -109,10 +115,14 @@ class Outbound:
         Raises: Transient, RateLimited, OutcomeUnknown, Misconfigured, Malformed, Gone; whatever `explain` and the limits raise.
         """
         merged = {**self._headers, **(headers or {})}
-        build = partial(self._client.build_request, method, self._base_url + path, params=params, json=json, headers=merged)
+        content: dict[str, Any] = {"params": params, "json": json, "data": form, "headers": merged}
+        build = partial(self._client.build_request, method, self._base_url + path + unlogged, **content)
 
         async def attempt(note: dict[str, object]) -> Answer | OutsideProblem:
-            outcome = await self._exchange(build, (params, json, about), repeatable)
+            try:
+                outcome = await self._exchange(build, (unlogged, params, json, form, about), repeatable)
+            except OutsideProblem as signing_in:
+                return signing_in
             if isinstance(outcome, OutsideProblem):
                 return outcome
             note["status"] = outcome.status
@@ -151,7 +161,8 @@ class Outbound:
                 finally:
                     await response.aclose()
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeEncodeError):
-            return self._line.problem(UNUSABLE, "It is not a web address, or holds characters that no key has", "setting")
+            why = "It is not a web address, or holds characters that no key has" if self._base_url else "No address is set"
+            return self._line.problem(UNUSABLE, why, "setting")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
             return self._line.problem(UNREACHABLE, "No connection could be made", "unreachable")
         except (httpx.TimeoutException, TimeoutError):

@@ -22,9 +22,10 @@ from backhaul.core.family import START_S, Family, Say
 from backhaul.core.migrations import migrate
 from backhaul.core.share import share
 from backhaul.core.store import Store
-from backhaul.dispatch import demo, first_admin, importing
+from backhaul.dispatch import demo, demo_trips, first_admin, importing
 from backhaul.dispatch.database import Access, database
 from backhaul.dispatch.kept_mail import KeptMail
+from backhaul.dispatch.outside import stand_in_names
 from backhaul.dispatch.settings import Settings
 
 
@@ -116,7 +117,7 @@ def _start_stand_ins(family: Family, settings: Settings, say: Say) -> str:
     command = [sys.executable, "-m", "backhaul.sandbox", "--port", "0", "--home", str(home), "--until-stdin-closes"]
     address = family.start("stand-ins", command, {})
     settings.stand_ins_file.write_text(address, "utf-8")  # where other commands on this home find them
-    say(f"stand-ins for Google Maps, Quo, Slack and mail: {address} (nothing leaves this machine)")
+    say(f"stand-ins for {', '.join(stand_in_names(settings))}: {address} (nothing leaves this machine)")
     return address
 
 
@@ -136,6 +137,7 @@ async def _demo(access: Access, password: str | None) -> str | None:
         if await demo.wants_clients(store):
             async with importing.acting_as(store, "agent@demo.test") as agent:
                 await importing.import_clients(store, importing.read(demo.CLIENTS), agent)
+        await demo_trips.put_trips(store)
     finally:
         await store.close()
     return made

@@ -10,7 +10,7 @@ from backhaul.core.errors import Forbidden
 from backhaul.core.http import Answer, Asking, person
 from backhaul.core.store import Row
 from backhaul.dispatch import users
-from backhaul.dispatch.office import ADMINS, SUPERVISORS
+from backhaul.dispatch.office import ADMINS, LEAD
 from backhaul.dispatch.settings import Settings
 
 
@@ -28,7 +28,7 @@ def user_endpoints() -> APIRouter:
     async def get_booking_agent_list(request: Request, claims: Asking) -> Any:
         """Who may look after a booking: every active booking agent, supervisor and administrator. For the latter two."""
         async with person(request, claims) as (tx, who):
-            if who["role"] not in SUPERVISORS:
+            if who["role"] not in LEAD:
                 raise Forbidden("Only supervisors choose who looks after a booking", "", "Ask a supervisor", code="role")
             return {"success": True, "booking_agents": await users.bookers(tx)}
 

@@ -11,33 +11,31 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from backhaul.core.errors import Conflict, NotFound, Rejected
+from backhaul.core.errors import Conflict, NotFound
 from backhaul.core.passwords import PasswordRules, Passwords
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx, jsonb
 from backhaul.dispatch import forms
-from backhaul.dispatch.forms import Form, RequiredEmail, text
+from backhaul.dispatch.forms import Change, Form, RequiredEmail, also, faulty, needed, text
 
 ROLES = ("admin", "supervisor", "booking_agent", "driver", "client")
-_FIELDS = ("full_name", "email", "phone", "role", "is_active")
 _sql = Queries("users")
 
 FullName = Annotated[str, text("Full name", required=True)]
-Role = Annotated[str, forms.choice("Role", ROLES)]
-_FULL_NAME = AliasChoices("full_name", "fullName")
-_IS_ACTIVE = AliasChoices("is_active", "isActive")
+Role = Annotated[str, forms.choice("Role", *ROLES, required=True)]
+Active = Annotated[bool, forms.yes_or_no("Active", default=True)]
 
 
 class NewUser(Form):
     """A new account. Its username is the e-mail address; a password given here is temporary."""
 
-    username: RequiredEmail = Field(default="", validation_alias=AliasChoices("username", "email"))
-    full_name: FullName = Field(default="", validation_alias=_FULL_NAME)
-    phone: Annotated[str | None, forms.phone()] = None
-    role: Role = ""
-    is_active: Annotated[bool, forms.yes_or_no("Active", default=True)] = Field(default=True, validation_alias=_IS_ACTIVE)
+    username: RequiredEmail = also("username", "email")
+    full_name: FullName = also("full_name", "fullName")
+    phone: Annotated[str | None, forms.phone()] = also("phone")
+    role: Role = also("role")
+    is_active: Active = also("is_active", "isActive")
     password: Annotated[SecretStr, Field(max_length=1024)] | None = None
 
     @field_validator("password")
@@ -46,21 +44,20 @@ class NewUser(Form):
         return typed if typed is not None and typed.get_secret_value() else None
 
 
-class UserChanges(Form):
+class UserChanges(Change):
     """Changes of an account. What is not sent stays as it is; an empty phone is taken off."""
 
-    model_config = ConfigDict(validate_default=False)
-    id: Annotated[UUID, forms.record_id("User", required=True)] = Field(validation_alias=AliasChoices("id", "userId", "user_id"))
-    full_name: FullName = Field(default="", validation_alias=_FULL_NAME)
-    email: RequiredEmail = ""
-    phone: Annotated[str | None, forms.phone()] = None
-    role: Role = ""
-    is_active: Annotated[bool, forms.yes_or_no("Active", default=True)] = Field(default=True, validation_alias=_IS_ACTIVE)
+    id: Annotated[UUID, forms.record_id("User", required=True)] = needed("id", "userId", "user_id")
+    full_name: FullName = also("full_name", "fullName")
+    email: RequiredEmail = also("email")
+    phone: Annotated[str | None, forms.phone()] = also("phone")
+    role: Role = also("role")
+    is_active: Active = also("is_active", "isActive")
 
     @model_validator(mode="before")
     @classmethod
     def _without_nothing(cls, sent: Any) -> Any:
-        """Nothing in the place of a value is no change; but a phone can be taken off."""
+        """Older pages send null for what they do not show. Only a phone can be taken off."""
         if not isinstance(sent, Mapping):
             return sent
         return {name: value for name, value in sent.items() if value is not None or name == "phone"}
@@ -68,16 +65,14 @@ class UserChanges(Form):
     @property
     def changes(self) -> dict[str, Any]:
         """What was sent, by its column."""
-        return {name: getattr(self, name) for name in _FIELDS if name in self.model_fields_set}
+        return {name: value for name, value in self.given.items() if name != "id"}
 
 
 class WhichUser(Form):
     """An account, by its id or its username."""
 
-    id: Annotated[UUID | None, forms.record_id("User")] = Field(
-        default=None, validation_alias=AliasChoices("userId", "id", "user_id")
-    )
-    username: Annotated[str | None, text("Username", longest=320)] = None
+    id: Annotated[UUID | None, forms.record_id("User")] = also("userId", "id", "user_id")
+    username: Annotated[str | None, text("Username", longest=320)] = also("username")
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
@@ -158,9 +153,7 @@ async def give_password_by_hand(tx: Db, user_id: UUID, form: NewUser, password: 
     """
     faults = PasswordRules().faults(password, (form.username, form.full_name))
     if faults:
-        problem = Rejected("Validation failed: " + "; ".join(faults), "", "Choose another", faults=faults, code="validation")
-        problem.fields = {"password": ". ".join(faults)}
-        raise problem
+        raise faulty({"password": ". ".join(faults)})
     await give_temporary_password(tx, user_id, password)
 
 
