@@ -66,7 +66,6 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
             app.state.worker = Worker(store, workflows, office, name=f"api:{worker_name()}")
             yield
         await stream.close()
-        passwords.close()
         await store.close()
 
     app = FastAPI(
@@ -95,7 +94,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         app.include_router(router, responses=REFUSED)
     app.include_router(health_endpoints(share("supabase", "migrations")))
     _pages(app)
-    app.add_middleware(Manners, connect_to=_realtime(settings["supabase_url"]))
+    app.add_middleware(Manners, realtime=_realtime(settings["supabase_url"]), https=settings.public_address.startswith("https:"))
     return app
 
 
