@@ -81,7 +81,7 @@ def failed(database: Database, owner: UUID, label: str = "Jane Roe") -> UUID:
 
 COMMANDS = (
     "", "up", "serve", "worker", "migrate", "import", "archive", "check", "tasks", "tasks list", "tasks show", "tasks retry",
-    "tasks dismiss", "sandbox", "sandbox serve", "sandbox fail",
+    "tasks dismiss", "sandbox", "sandbox serve", "sandbox fail", "audit", "audit verify", "audit list", "audit export",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from backhaul.outside.quo import Contact, Kept
 from backhaul.outside.quo_messages import Sent
 
 STAFF = frozenset({"admin", "supervisor", "booking_agent"})
+LEAD = frozenset({"admin", "supervisor"})
 EVERYBODY = STAFF | {"driver", "client"}
 OFFICE_TIME = ZoneInfo("America/Halifax")
 
