@@ -96,6 +96,11 @@ PEOPLE: dict[str, Verb] = {
     "GET /webhook/get-all-destinations": Verb(LEAD),
     "GET /webhook/clinic-locations": Verb(ALL),
     "GET /webhook/get-client": Verb(STAFF, lambda house: {"id": house.client}),
+    "GET /webhook/get-audit-log": Verb(ADMIN),
+    "GET /webhook/get-audit-log/export": Verb(ADMIN),
+    "GET /webhook/get-activity-record": Verb(ADMIN, lambda house: {"client": house.client}),
+    "GET /webhook/get-activity-record/export": Verb(ADMIN, lambda house: {"client": house.client}),
+    "GET /webhook/audit-verify": Verb(ADMIN),
     "GET /sandbox/faults": Verb(ADMIN, ok=404),  # no stand-ins here
     "POST /sandbox/faults": Verb(ADMIN, {"service": "quo", "fault": "ok"}, ok=404),
 }
