@@ -23,7 +23,7 @@ from backhaul.dispatch.app import create_app, workflows
 from backhaul.dispatch.office import Office
 from backhaul.dispatch.settings import Settings, load
 from tests.conftest import as_login
-from tests.fakes import FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack, FakeTexts
 
 PASSWORD = "a long enough secret 1"
 SERVICE_KEY = "the-service-key-of-the-tests-0123456789"
@@ -133,8 +133,18 @@ def plain_logs() -> None:
 
 
 @pytest.fixture
-async def api(database: Database, tmp_path: Path, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack) -> AsyncIterator[Api]:
-    async for one in running(settings_for(tmp_path), database, Office(maps, quo, slack)):
+async def api(
+    database: Database,
+    tmp_path: Path,
+    maps: FakeMaps,
+    quo: FakeQuo,
+    texts: FakeTexts,
+    slack: FakeSlack,
+    calendars: FakeCalendars,
+    mail: FakeMail,
+) -> AsyncIterator[Api]:
+    outside = Office(maps=maps, quo=quo, texts=texts, notices=slack, calendars=calendars, mail=mail, portal_url=PORTAL)
+    async for one in running(settings_for(tmp_path), database, outside):
         yield one
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -15,7 +16,8 @@ from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Clock, Database, TestOffice, copy_of
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
-from tests.fakes import FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack, FakeTexts
+from tests.far_google import FarGoogle
 from tests.trips import Trips
 
 TEMPLATE = "template_office"
@@ -72,8 +74,40 @@ def slack() -> FakeSlack:
 
 
 @pytest.fixture
-def office(database: Database, store: Store, clock: Clock, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack) -> TestOffice[Office]:
-    return TestOffice(database, store, workflows, Office(maps, quo, slack), clock)
+def texts() -> FakeTexts:
+    return FakeTexts()
+
+
+@pytest.fixture
+def calendars() -> FakeCalendars:
+    return FakeCalendars()
+
+
+@pytest.fixture
+def google() -> Iterator[FarGoogle]:
+    with closing(FarGoogle()) as far_end:
+        yield far_end
+
+
+@pytest.fixture
+def mail() -> FakeMail:
+    return FakeMail()
+
+
+@pytest.fixture
+def office(
+    database: Database,
+    store: Store,
+    clock: Clock,
+    maps: FakeMaps,
+    quo: FakeQuo,
+    texts: FakeTexts,
+    slack: FakeSlack,
+    calendars: FakeCalendars,
+    mail: FakeMail,
+) -> TestOffice[Office]:
+    outside = Office(maps=maps, quo=quo, texts=texts, notices=slack, calendars=calendars, mail=mail, portal_url=PORTAL)
+    return TestOffice(database, store, workflows, outside, clock)
 
 
 @pytest.fixture

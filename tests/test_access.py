@@ -116,8 +116,9 @@ HOUSE_FUNCTIONS = {
         "claim_task", "keep_leases", "leave", "sweep_leases", "sweep", "recall_step", "keep_step", "hold_lease",
         "record_save", "answer_click", "prune_clicks", "write_audit", "seal_audit_logs", "verify_audit_logs",
         "find_credentials", "credentials_of", "note_wrong_password", "open_session", "renew_session", "go_on", "session_of",
-        "rehash", "note_activity", "end_session", "end_sessions", "set_password", "put_user", "prune_sessions",
-        "put_link", "find_link", "use_link", "has_admin", "knock", "prune_accounts",
+        "rehash", "note_activity", "end_session", "end_sessions", "set_password", "replace_password", "put_user",
+        "prune_sessions",
+        "put_link", "find_link", "use_link", "has_admin", "note_proof", "knock", "prune_accounts",
         "set_limit", "take", "hold_service", "release_service", "set_schedule", "vital_signs", "prune_engine",
         "applied_migrations",
         "intend_message", "settle_message", "reminder_time", "reminders_due",
@@ -136,7 +137,7 @@ OWNERS_FUNCTIONS = {
         "set_trip", "guard_appointment_status", "guard_appointment_rights", "guard_driver", "sign_cost", "sign_template",
         "guard_invoicing", "must_handle_invoices",
         "name_hash", "end_sessions_of_changed_user", "end_sessions_of_changed_password", "announce_end", "keep_an_admin",
-        "must_manage_users", "refuse_taken_name", "write_user",
+        "must_manage_users", "refuse_taken_name", "write_user", "my_session", "ask_for_password", "void_links_to_old_address",
     }
 }  # fmt: skip
 

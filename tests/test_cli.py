@@ -264,6 +264,7 @@ def test_check_shows_where_each_setting_comes_from_and_never_a_secret(terminal: 
     assert rows["database"].split()[1] == "well"
     assert rows["schema"].split()[1] == "well"
     assert "not set" in rows["Quo"]
+    assert "\nGoogle Calendar not set" in told.out
     whole = terminal.run("check", "--json")
     assert {one["name"]: one["value"] for one in whole.json["settings"]}["service_key"] == "set"
     assert SECRET not in told.out + told.err + whole.out
@@ -276,8 +277,9 @@ def test_check_ends_with_1_when_something_does_not_answer(terminal: Terminal, da
     assert told.code == 1
     checks = {one["name"]: one for one in told.json["checks"]}
     assert checks["database"]["ok"] is True
-    assert [checks[name]["ok"] for name in ("Google Maps", "Quo", "Slack")] == [False, False, False]
-    assert all(checks[name]["todo"] for name in ("Google Maps", "Quo"))
+    outside = ("Google Maps", "Quo", "Texts", "Slack", "Google Calendar", "Mail")
+    assert [checks[name]["ok"] for name in outside] == [False] * 6
+    assert all(checks[name]["todo"] for name in outside)
 
 
 def test_check_says_that_a_database_does_not_answer_and_still_shows_the_settings(terminal: Terminal) -> None:

@@ -165,7 +165,8 @@ async def test_only_admins_set_faults_and_stand_ins_that_do_not_run_are_told(
         for bad in ({}, {"service": "quo"}, {**order, "times": 0}, {**order, "times": "x"}, {**order, "service": "x" * 21}):
             refused(await api.post("/sandbox/faults", bad, by=admin), 400, "validation")
         refused(await api.post("/sandbox/faults", b'{"service": "quo", "fault": "ok", "x": "\\ud800"}', by=admin), 400)
-        assert (await api.get("/portal-config")).json()["standIns"] == ["Google Maps", "Quo", "Slack"]
+        names = ["Google Maps", "Quo", "Slack", "Google Calendar", "the mail server"]
+        assert (await api.get("/portal-config")).json()["standIns"] == names
 
 
 # ── When we fail ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -234,6 +235,7 @@ async def test_the_description_says_which_endpoints_want_a_token(api: Api) -> No
     }
     public = {
         "/webhook/user-login", "/webhook/refresh-token", "/webhook/check-reset-link", "/webhook/reset-password",
+        "/webhook/forgot-password", "/webhook/check-setup-link", "/webhook/create-first-admin",
         "/webhook/password-rules", "/portal-config", "/health/live", "/health/ready", "/metrics",
     }  # fmt: skip
     for path, methods in described["paths"].items():

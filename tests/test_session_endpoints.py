@@ -108,6 +108,14 @@ async def test_a_right_password_among_many_wrong_ones_does_not_slip_past_the_loc
     refused(answers[-1], 423, "locked")
 
 
+async def test_two_tabs_that_sign_in_at_once_are_both_let_in_while_the_password_is_hashed_anew(api: Api) -> None:
+    username = api.user("booking_agent")  # with a hash of other costs than today's
+    answers = await asyncio.gather(*(sign_in(api, username) for _ in range(4)))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    refused(await sign_in(api, username, "wrong"), 403, "credentials")
+    assert api.database.value("select max(failed) from private.sign_in_guesses") == 1
+
+
 async def test_the_header_of_an_attackers_name_is_no_way_round_the_lock(api: Api) -> None:
     username = api.user("booking_agent")
     for n in range(5):

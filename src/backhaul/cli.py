@@ -52,7 +52,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 tasks = typer.Typer(help="Look at background tasks, and look after those that failed.", no_args_is_help=True)
-sandbox = typer.Typer(help="The stand-ins for Google Maps, Quo and Slack.", no_args_is_help=True)
+sandbox = typer.Typer(help="The stand-ins for the services outside.", no_args_is_help=True)
 cli.add_typer(tasks, name="tasks")
 cli.add_typer(sandbox, name="sandbox")
 
@@ -118,7 +118,7 @@ def start(
 def up(
     port: Annotated[int | None, typer.Option(help="The port to listen on; 0 takes a free one. [env: BACKHAUL_PORT]")] = None,
     stand_ins: Annotated[
-        bool | None, typer.Option(help="Stand-ins in place of Google, Quo and Slack; by default when no key is set.")
+        bool | None, typer.Option(help="Stand-ins in place of Google, Quo, Slack and mail; by default when no key is set.")
     ] = None,
     demo: Annotated[bool | None, typer.Option(help="Demo users and data; by default on the embedded database.")] = None,
 ) -> None:
@@ -321,7 +321,7 @@ def check(as_json: Json = False) -> None:
         _out.print()
         for one_check in checks:
             mark = {True: "[green]well[/]", False: "[red]not well[/]", None: "[dim]not set[/]"}[one_check.ok]
-            _out.print(f"{one_check.name:12} {mark}  ", end="")
+            _out.print(f"{one_check.name:15} {mark}  ", end="")
             _say(f"{one_check.what}. {one_check.todo}".strip(". "))
     if any(one.ok is False for one in checks):
         raise typer.Exit(1)

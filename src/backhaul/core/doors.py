@@ -26,12 +26,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One limit: `burst` at once, `per_minute` from then on. what: what is refused, for people ("sign-in attempts")."""
+    """One limit: `burst` at once, `per_minute` from then on. what: what is refused, for people ("sign-in attempts").
+
+    why: what else they may be told; nothing where the portal's pages know the text by heart.
+    """
 
     name: str
     per_minute: float
     burst: float
     what: str
+    why: str = "They came from the same place in a short time"
 
     async def look(self, store: Store, visitor: str | None) -> None:
         """Raises: TooMany, when the visitor has used the door up. Takes nothing."""
@@ -50,7 +54,7 @@ class Door:
             minutes = max(1, -(-int(wait_s) // 60))
             raise TooMany(
                 f"Too many {self.what}. Please try again in {minutes} minute{'s' if minutes != 1 else ''}.",
-                "They came from the same place in a short time",
+                self.why,
                 "Wait, then try again",
                 retry_after=wait_s,
                 code=f"limit.{self.name}",
@@ -61,8 +65,8 @@ SIGN_IN = Door("sign-in", 30, 100, "failed sign-ins")
 RENEWAL = Door("renewal", 60, 200, "failed renewals")
 LINK = Door("link", 10, 20, "attempts")
 PASSWORD = Door("password", 1 / 3, 5, "wrong passwords")
-RESET = Door("reset", 10, 30, "password reset attempts")
-RESET_OF = Door("reset-of", 3 / 15, 3, "password reset attempts")
+RESET = Door("reset", 10, 30, "password reset attempts", why="")
+RESET_OF = Door("reset-of", 3 / 15, 3, "password reset attempts", why="")
 PUBLIC = Door("public", 600, 600, "requests")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -107,7 +107,8 @@ class Sessions:
             # looked up again, one sign-in of a name at a time: guesses sent all at once count and lock like guesses in a row
             await tx.one(_ONE_AT_A_TIME, asked)
             account = await tx.one(_FIND, asked) or found
-            right = right and account["password_hash"] == found["password_hash"]
+            # still the password that was judged: by when it was set, for a twin of this request may have hashed it anew
+            right = right and account["changed_at"] == found["changed_at"]
             if not right and account["locked_until"] is None:
                 await tx.one(_WRONG, {"username": username, "device": account["device"]})
             refused = _why_not(account, right)
@@ -116,6 +117,7 @@ class Sessions:
             else:
                 if rehashed is not None:
                     await tx.one(_REHASH, {"hash": rehashed, "user": account["user_id"], "old": account["password_hash"]})
+                    account = {**account, "password_hash": rehashed}
                 signed_in = await self._admit(tx, account, caller)
         if refused is not None:  # raised out here, so that the count of wrong passwords is kept
             if not known:
@@ -188,7 +190,7 @@ class Sessions:
         if not account["must_change_password"]:
             return await self.open(tx, account, caller)
         names = ("user_id", "role", "full_name", "email", "username")
-        token = self._tokens.issue_limited(account["user_id"], password_of(account["changed_at"]))
+        token = self._tokens.issue_limited(account["user_id"], password_of(account["password_hash"]))
         return MustChange(**{name: account[name] for name in names}, limited_token=token)
 
     async def _rehash(self, found: Row, password: str) -> str | None:
@@ -224,9 +226,9 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def password_of(changed_at: datetime) -> str:
-    """Which password a limited token was issued for, by the moment it was set."""
-    return str(changed_at.timestamp())
+def password_of(password_hash: str) -> str:
+    """Which password a limited token was issued for: it is void with any other, so it is good for one change."""
+    return digest(password_hash).hex()[:32]
 
 
 def _why_not(account: Row, right: bool) -> Problem | None:

@@ -161,7 +161,7 @@ class Run(Generic[OfficeT]):
 
         Raises: LeaseLost when another attempt has taken over, before anything is asked.
         """
-        question = hashlib.sha256(to_json([args, kwargs])).hexdigest()
+        question = hashlib.sha256(to_json([args, kwargs], bytes_mode="base64")).hexdigest()
         answer_type = _answer_type(ask)
         kept = await self.ledger.recall_step(self, label, question)
         if kept["known"]:

@@ -25,6 +25,10 @@ FormT = TypeVar("FormT", bound=BaseModel)
 Save = Callable[[Tx, FormT, Actor], Awaitable["Saved"]]
 
 _CLAIM = b"select * from private.claim_click(%(user)s, %(workflow)s, %(key)s, %(request)s)"
+_ANSWER = b"""
+select case when %(key)s::text is null then %(reply)s
+            else private.answer_click(%(user)s, %(workflow)s, %(key)s, %(reply)s) end as reply
+"""
 _RECORD = b"""
 select case when %(key)s::text is null then w.reply
             else private.answer_click(%(user)s, %(workflow)s, %(key)s, w.reply) end as reply
@@ -38,6 +42,7 @@ class Saved:
     """What a sync phase leaves behind: the record's id and name, the caller's message, the work to follow.
 
     details: what the audit entry says changed; no health words. reply: further fields of the answer, by their wire names.
+    changed: False when everything was so already; then nothing is written down, for nothing happened.
     """
 
     entity_id: UUID
@@ -46,6 +51,11 @@ class Saved:
     then: Sequence[Later] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     reply: Mapping[str, Any] = field(default_factory=dict)
+    changed: bool = True
+
+    def __post_init__(self) -> None:
+        if self.then and not self.changed:
+            raise ValueError("no work can follow a save that changed nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +142,7 @@ class Workflow(Generic[FormT, OfficeT]):
         entity = (self.entity, saved.entity_id, saved.label)
         reply = {"success": True, f"{self.entity}_id": saved.entity_id, "message": saved.message, **saved.reply}
         written = await tx.one(
-            _RECORD,
+            _RECORD if saved.changed else _ANSWER,
             {
                 "user": by.id,
                 "workflow": self.name,
@@ -148,7 +158,7 @@ class Workflow(Generic[FormT, OfficeT]):
             },
         )
         if written is None:
-            raise LookupError("record_save always answers with one row")
+            raise LookupError("a record of a save always answers with one row")
         body: Row = written["reply"]
         return body
 

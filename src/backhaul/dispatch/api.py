@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import httpx
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from backhaul.core.accounts import Accounts
 from backhaul.core.doors import PUBLIC, limited
 from backhaul.core.errors import Forbidden, NotFound, Rejected, Transient
 from backhaul.core.faults import NOT_AN_OBJECT, NOT_JSON
@@ -19,11 +20,12 @@ from backhaul.core.store import Row, Store
 from backhaul.core.task_api import Shape
 from backhaul.core.workflow import Workflow
 from backhaul.dispatch import clients
-from backhaul.dispatch.forms import rejected
+from backhaul.dispatch.forms import Form, WithPassword, rejected
 from backhaul.dispatch.office import STAFF, Office
-from backhaul.dispatch.outside import STAND_IN_NAMES
+from backhaul.dispatch.outside import stand_in_names
 from backhaul.dispatch.settings import Settings
 
+FormT = TypeVar("FormT", bound=Form)
 _tasks = Queries("tasks")
 _LIMITS = b"""
 select l.role, extract(epoch from l.idle_for)::double precision as limit_s,
@@ -37,16 +39,13 @@ select private.write_audit('view_client', 'client', %(client)s, %(user)s, '{}', 
 
 def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
     """POST /webhook/<workflow>: validates the form, every fault at once, then saves and answers."""
-    body = {
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": workflow.form.model_json_schema(by_alias=True)}},
-        }
-    }
 
-    @api.post(f"/webhook/{workflow.name}", name=workflow.name, tags=["workflows"], openapi_extra=body)
+    @api.post(f"/webhook/{workflow.name}", name=workflow.name, tags=["workflows"], openapi_extra=described(workflow.form))
     async def submit(request: Request, claims: Asking, idempotency_key: IdempotencyKey = None) -> Any:
-        form = await _form(request, workflow)
+        form = await read_form(request, workflow.form)
+        if isinstance(form, WithPassword) and form.current_password:
+            accounts: Accounts = request.app.state.accounts
+            await accounts.prove_in_session(claims, form.current_password.get_secret_value())
         store: Store = request.app.state.store
         reply = await workflow.submit(store, form, actor(request, claims), key=idempotency_key)
         return reply.body
@@ -114,7 +113,7 @@ def office_endpoints(shape: Shape) -> APIRouter:
             "supabaseUrl": settings["supabase_url"],
             "supabaseAnonKey": settings["supabase_anon_key"],
             "pollMs": 30_000,
-            "standIns": STAND_IN_NAMES if settings["stand_ins"] else [],
+            "standIns": stand_in_names(settings) if settings["stand_ins"] else [],
             "demo": {"users": DEMO_USERS} if settings["demo"] else None,
         }
 
@@ -169,7 +168,14 @@ async def ask_stand_ins(address: str, method: str, body: Any = None) -> dict[str
     return {"success": True, **said}
 
 
-async def _form(request: Request, workflow: Workflow[Any, Office]) -> Any:
+def described(form: type[Form]) -> dict[str, Any]:
+    """A form as the body of an endpoint, for the description at /docs."""
+    schema = form.model_json_schema(by_alias=True)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+async def read_form(request: Request, form: type[FormT]) -> FormT:
+    """The request's body as a form. Raises: Rejected with every fault at once."""
     try:
         sent = json.loads(await request.body(), parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -177,9 +183,9 @@ async def _form(request: Request, workflow: Workflow[Any, Office]) -> Any:
     if not isinstance(sent, dict):
         raise Rejected(NOT_AN_OBJECT, "", "Send a JSON object", code="json")
     try:
-        return workflow.form.model_validate(sent)
+        return form.model_validate(sent)
     except ValidationError as error:
-        raise rejected(error, workflow.form) from None
+        raise rejected(error, form) from None
 
 
 def _no_number(name: str) -> None:

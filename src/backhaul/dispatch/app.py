@@ -30,12 +30,22 @@ from backhaul.core.task_api import process_endpoint, shaper, task_endpoints
 from backhaul.core.tokens import Tokens
 from backhaul.core.worker import Worker, worker_name
 from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_endpoint
+from backhaul.dispatch.no_password_api import no_password_endpoints
 from backhaul.dispatch.office import workflows
 from backhaul.dispatch.outside import outside
+from backhaul.dispatch.profile_api import profile_endpoints
 from backhaul.dispatch.settings import Settings
-from backhaul.dispatch.workflows import add_client, archive
+from backhaul.dispatch.workflows import add_client, archive, forgot_password, sign_out_elsewhere, update_user_profile
 
-__all__ = ["add_client", "archive", "create_app", "workflows"]
+__all__ = [
+    "add_client",
+    "archive",
+    "create_app",
+    "forgot_password",
+    "sign_out_elsewhere",
+    "update_user_profile",
+    "workflows",
+]
 
 
 def create_app(settings: Settings, dsn: str) -> FastAPI:
@@ -75,6 +85,8 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
     for router in (
         session_endpoints(),
         account_endpoints(),
+        no_password_endpoints(),
+        profile_endpoints(),
         task_endpoints(shape),
         _workflow_endpoints(),
         office_endpoints(shape),

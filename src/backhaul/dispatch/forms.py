@@ -15,12 +15,13 @@ from uuid import UUID
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import ValidationResult
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from backhaul.core.errors import Rejected
 from backhaul.core.faults import in_words
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# Also what turns the direction of writing, by which a name can be made to look like another's.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _POSTAL = re.compile(r"([A-Z][0-9][A-Z])[ -]?([0-9][A-Z][0-9])")
 _PROVINCES = ("NS", "NB", "PE", "NL")
 
@@ -63,6 +64,20 @@ def also(name: str, *others: str) -> Any:
 def needed(name: str, *others: str) -> Any:
     """The same of a field that even a change must name, such as the record's id."""
     return Field(default=None, validation_alias=AliasChoices(name, *others), validate_default=True)
+
+
+class WithPassword(Form):
+    """A form that may bring the caller's own password, because what it changes asks for it again.
+
+    Nothing here says "proved", so no body can claim it. The endpoint judges the password before the workflow begins, and a right
+    one is noted with the caller's session, in the database (Accounts.prove_in_session). What the sync phase calls there asks
+    for that note where a change needs it, and refuses at the field `currentPassword` where there is none. So the workflow knows
+    nothing of passwords, no transaction waits for argon2, and the rule holds for whoever calls the same function by hand.
+    """
+
+    current_password: Annotated[SecretStr, Field(max_length=1024)] | None = Field(
+        default=None, validation_alias=AliasChoices("currentPassword", "current_password")
+    )
 
 
 def _choices(name: str, alias: object) -> list[str]:
@@ -137,7 +152,7 @@ def _tidier(
         tidied = value.strip() if lines else " ".join(value.split())
         if _CONTROL.search(value):
             raise ValueError(f"{label} holds characters that cannot be kept")
-        if required and not tidied:
+        if required and not any(sign.isprintable() and sign != " " for sign in tidied):
             raise ValueError(f"{label} is required")
         if len(tidied) > longest:
             raise ValueError(f"{label} is longer than {longest} characters")
