@@ -213,6 +213,20 @@ create function private.assignment_conflicts(p_appointment uuid, p_driver uuid)
    where a.id = p_appointment and w.id <> p_driver
 $$;
 
+-- The same of every trip of a day that is not over, with every driver. A pair that is not here is free. As the owner, so that
+-- staff are asked once who they are, and not once for each of some hundred pairs.
+create function private.board_conflicts(p_day date)
+  returns table (appointment_id uuid, driver_id uuid, kind text, hard boolean, id uuid, during tstzrange, label text)
+  language sql stable security definer set search_path = '' as $$
+  select a.id, d.id, c.kind, c.hard, c.id, c.during, c.label
+    from public.appointments a
+   cross join public.drivers d
+   cross join lateral private.assignment_conflicts(a.id, d.id) c
+   where (not private.is_person() or private.may('view_appointments'))
+     and a.deleted_at is null and a.operation_status in ('pending', 'assigned') and d.active
+     and a.appointmenttime >= lower(private.local_days(p_day, p_day)) and a.appointmenttime < upper(private.local_days(p_day, p_day))
+$$;
+
 
 -- ── Guards, in the order of their names ─────────────────────────────────────────────────────────────────────────
 
@@ -243,13 +257,16 @@ begin
      cross join lateral (select concat_ws(', ', d.address, d.city, nullif(concat_ws(' ', d.province, d.postal_code), '')) as line) p
      where d.id = new.clinic_id;
   end if;
-  if tg_op = 'INSERT' then
+  if changed then
+    new.created_by := old.created_by;
+    new.created_at := old.created_at;
+  else
     new.created_by := case when private.is_person() then auth.uid() else coalesce(new.created_by, auth.uid()) end;
     if private.is_person() and not private.is_supervisor() then
       new.managed_by := coalesce(new.managed_by, auth.uid());
     end if;
   end if;
-  if (tg_op = 'INSERT' or new.client_id is distinct from old.client_id)
+  if (not changed or new.client_id is distinct from old.client_id)
      and exists (select from public.clients c where c.id = new.client_id and c.status = 'archived') then
     raise exception 'this client is archived' using errcode = 'BT409',
       detail = 'No trips are booked for archived clients.', hint = 'Take the client back first, or choose another.';
@@ -351,8 +368,12 @@ begin
      and not private.may((select m.permission from private.status_moves m where m.before = old.operation_status and m.after = new.operation_status)) then
     raise exception 'you may not change the status' using errcode = 'BT403', detail = 'Your role does not include it.', hint = 'Ask a supervisor.';
   end if;
-  if new.operation_status = 'cancelled' and (made or old.operation_status <> 'cancelled') then
-    new.cancelled_by := auth.uid();
+  if made or new.operation_status <> old.operation_status then
+    new.cancelled_by := case when new.operation_status = 'cancelled' then auth.uid() end;
+  else   -- what is stamped stays
+    new.cancelled_by := old.cancelled_by;
+    new.cancelled_at := old.cancelled_at;
+    new.completed_at := old.completed_at;
   end if;
   if new.deleted_at is not null and (made or old.deleted_at is null) then
     new.deleted_by := auth.uid();
@@ -393,7 +414,7 @@ create trigger appointments_version before update on public.appointments for eac
 create function private.sign_cost() returns trigger
   language plpgsql security definer set search_path = '' as $$
 begin
-  if (tg_op = 'INSERT' or new.custom_rate is distinct from old.custom_rate)
+  if new.custom_rate is distinct from (case when tg_op = 'UPDATE' then old.custom_rate end)
      and exists (select from public.appointments a where a.id = new.appointment_id and a.invoice_id is not null) then
     raise exception 'this trip is on an invoice' using errcode = 'BT409',
       detail = 'Its price is what the invoice says.', hint = 'Void the invoice first.';
@@ -551,7 +572,7 @@ grant select on private.status_moves to service_role;
 
 revoke execute on all functions in schema private from public;
 grant execute on function private.trip_times(text, text, timestamptz, integer, integer), private.clock_times(tstzrange), private.known_transit(uuid, uuid),
-                          private.driver_conflicts(uuid, tstzrange, uuid), private.assignment_conflicts(uuid, uuid),
+                          private.driver_conflicts(uuid, tstzrange, uuid), private.assignment_conflicts(uuid, uuid), private.board_conflicts(date),
                           private.no_such_appointment(), private.cancel_appointment(uuid, text, uuid), private.archive_appointment(uuid, uuid),
                           private.unarchive_appointment(uuid), private.delete_appointment(uuid, uuid), private.my_trips(timestamptz, timestamptz)
                           to authenticated, service_role;

@@ -15,7 +15,7 @@ from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Clock, Database, TestOffice, copy_of
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
-from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack, FakeTexts
 from tests.far_google import FarGoogle
 from tests.trips import Trips
 
@@ -73,6 +73,11 @@ def slack() -> FakeSlack:
 
 
 @pytest.fixture
+def texts() -> FakeTexts:
+    return FakeTexts()
+
+
+@pytest.fixture
 def calendars() -> FakeCalendars:
     return FakeCalendars()
 
@@ -95,11 +100,12 @@ def office(
     clock: Clock,
     maps: FakeMaps,
     quo: FakeQuo,
+    texts: FakeTexts,
     slack: FakeSlack,
     calendars: FakeCalendars,
     mail: FakeMail,
 ) -> TestOffice[Office]:
-    outside = Office(maps=maps, quo=quo, notices=slack, calendars=calendars, mail=mail, portal_url=PORTAL)
+    outside = Office(maps=maps, quo=quo, texts=texts, notices=slack, calendars=calendars, mail=mail, portal_url=PORTAL)
     return TestOffice(database, store, workflows, outside, clock)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from backhaul.core.errors import Gone, OutcomeUnknown, OutsideProblem, Transient, Unplaceable
@@ -10,6 +11,7 @@ from backhaul.outside.google_calendar import Event, KeptCalendar, Outcome
 from backhaul.outside.mail import Message
 from backhaul.outside.maps import Address, Found, Leg, Place, Point, in_batches
 from backhaul.outside.quo import Contact, Kept
+from backhaul.outside.quo_messages import Sent, check
 
 PORTAL = "https://portal.example.test"
 
@@ -118,9 +120,12 @@ class FakeMaps(Failing):
 class FakeQuo(Failing):
     """Contacts by external id. Like the real one it keeps whatever it is given, so a careless caller would make two."""
 
+    keeps_notes = True
+
     def __init__(self) -> None:
         super().__init__()
         self.contacts: dict[str, Contact] = {}
+        self.notes: dict[tuple[str, str], str] = {}  # by contact and mark
         self.loses_answers = 0
 
     async def put_contact(self, contact: Contact, *, external_id: str, contact_id: str | None = None) -> Kept:
@@ -134,11 +139,69 @@ class FakeQuo(Failing):
             )
         return Kept(contact_id=f"QC-{external_id}", created=created)
 
+    async def put_note(self, contact_id: str, text: str | None, *, mark: str) -> None:
+        self._called()
+        self.notes.pop((contact_id, mark), None)
+        if text is not None:
+            self.notes[contact_id, mark] = text
+
     async def knows(self, external_id: str) -> bool:
         return external_id in self.contacts
 
     async def aclose(self) -> None:
         pass
+
+
+class FakeTexts(Failing):
+    """Texts as (number, text), in the order they were sent. Like the real one it sends whatever it is given, again and again.
+
+    loses_answers: so many sendings get no answer, though the text goes. swallows: so many get none, and nothing goes.
+    late: what was sent is listed only after so many looks more. `fails` is for looks and sendings alike.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[tuple[str, str]] = []
+        self.looks = 0
+        self.loses_answers = self.swallows = self.late = 0
+        self.statuses: dict[str, str] = {}
+
+    async def send(self, text: str, to: str) -> Sent:
+        check(text, to)
+        self._called()
+        if self.swallows:
+            self.swallows -= 1
+            raise self._no_answer()
+        self.texts.append((to, text))
+        if self.loses_answers:
+            self.loses_answers -= 1
+            raise self._no_answer()
+        return Sent(message_id=f"AC{len(self.texts)}", status="queued")
+
+    async def sent(self, text: str, to: str, *, since: datetime) -> list[Sent]:
+        check(text, to)
+        self._called()
+        self.looks += 1
+        if self.texts and self.late:
+            self.late -= 1
+            return []
+        return [
+            Sent(message_id=f"AC{number}", status="delivered") for number, one in enumerate(self.texts, 1) if one == (to, text)
+        ]
+
+    async def status(self, message_id: str) -> str:
+        self._called()
+        return self.statuses.get(message_id, "delivered")
+
+    async def sender_id(self) -> str:
+        return "PN1"
+
+    async def aclose(self) -> None:
+        pass
+
+    @staticmethod
+    def _no_answer() -> OutcomeUnknown:
+        return OutcomeUnknown("Quo", "Quo may or may not have done what was asked", "No answer came", code="quo.timeout")
 
 
 class FakeSlack(Failing):

@@ -16,7 +16,7 @@ import pytest
 
 from backhaul.core.store import Actor
 from backhaul.dispatch.app import create_app
-from tests.api_fixtures import SERVICE_KEY, Api, jane, refused, settings_for, until
+from tests.api_fixtures import SERVICE_KEY, Api, clinic, jane, refused, settings_for, until
 
 STAFF = {"admin", "supervisor", "booking_agent"}
 LEAD = {"admin", "supervisor"}
@@ -35,12 +35,13 @@ class Verb:
 
 @dataclass
 class House:
-    """One person of each role, each with a failed task of their own; a client; and whoever asks."""
+    """One person of each role, each with a failed task of their own; a client; a destination; and whoever asks."""
 
     api: Api
     people: dict[str, Actor]
     tasks: dict[str, UUID]
     client: UUID
+    destination: UUID
     asking: Actor | None = None
 
     @property
@@ -85,8 +86,21 @@ PEOPLE: dict[str, Verb] = {
     "POST /webhook/retry-task": Verb(ALL, lambda house: {"task_id": str(house.task)}),
     "GET /events": Verb(ALL),
     "POST /webhook/add-client": Verb(STAFF, lambda _: jane()),
+    "POST /webhook/update-client": Verb(STAFF, lambda house: {"id": str(house.client), "notes": "rings twice"}),
     "GET /webhook/get-clients": Verb(STAFF),
+    "GET /webhook/get-active-clients": Verb(STAFF),
+    "GET /webhook/get-all-clients": Verb(STAFF),
+    "POST /webhook/add-destination": Verb(LEAD, lambda _: clinic()),
+    "PUT /webhook/update-destination": Verb(LEAD, lambda house: {"id": str(house.destination), "notes": "ring twice"}),
+    "POST /webhook/update-destination": Verb(LEAD, lambda house: {"id": str(house.destination), "notes": "ring once"}),
+    "GET /webhook/get-all-destinations": Verb(LEAD),
+    "GET /webhook/clinic-locations": Verb(ALL),
     "GET /webhook/get-client": Verb(STAFF, lambda house: {"id": house.client}),
+    "GET /webhook/get-audit-log": Verb(ADMIN),
+    "GET /webhook/get-audit-log/export": Verb(ADMIN),
+    "GET /webhook/get-activity-record": Verb(ADMIN, lambda house: {"client": house.client}),
+    "GET /webhook/get-activity-record/export": Verb(ADMIN, lambda house: {"client": house.client}),
+    "GET /webhook/audit-verify": Verb(ADMIN),
     "GET /sandbox/faults": Verb(ADMIN, ok=404),  # no stand-ins here
     "POST /sandbox/faults": Verb(ADMIN, {"service": "quo", "fault": "ok"}, ok=404),
 }
@@ -100,7 +114,8 @@ async def house(api: Api, admin: Actor) -> House:
     api.database.all("insert into private.credentials (user_id, password_hash) select id, 'none fits' from users")
     tasks = {role: api.failed(person) for role, person in people.items()}
     saved = await api.post("/webhook/add-client", jane(kNumber="K7654321"), by=people["booking_agent"])
-    return House(api, people, tasks, UUID(saved.json()["client_id"]))
+    destination = api.database.value("insert into destinations (name, address) values ('QEII', '1796 Summer St') returning id")
+    return House(api, people, tasks, UUID(saved.json()["client_id"]), destination)
 
 
 def described(app: Any) -> set[str]:
@@ -253,6 +268,8 @@ async def ask(house: House, name: str, verb: Verb, *, by: Actor | str | None) ->
     what = verb.ask(house) if callable(verb.ask) else verb.ask
     if method == "GET":
         return await house.api.get(path, by=by, **what)
+    if method == "PUT":
+        return await house.api.put(path, what, by=by)
     return await house.api.post(path, what, by=by)
 
 

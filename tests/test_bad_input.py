@@ -14,9 +14,20 @@ import pytest
 from backhaul.core.store import Actor
 from tests.api_fixtures import Api, jane, refused
 
-READS = ("get-failed-tasks", "get-all-failed-tasks", "get-failed-tasks-summary", "get-task", "get-clients", "get-client")
-WRITES = ("add-client", "dismiss-task", "undismiss-task", "dismiss-all-tasks", "retry-task")
-PUBLIC = ("user-login", "refresh-token")
+READS = (
+    "get-failed-tasks",
+    "get-all-failed-tasks",
+    "get-failed-tasks-summary",
+    "get-task",
+    "get-clients",
+    "get-client",
+    "get-profile",
+)
+WRITES = (
+    "add-client", "dismiss-task", "undismiss-task", "dismiss-all-tasks", "retry-task",
+    "update-user-profile", "sign-out-session", "sign-out-others",
+)  # fmt: skip
+PUBLIC = ("user-login", "refresh-token", "forgot-password", "check-setup-link", "create-first-admin")
 MEGABYTE = 1024 * 1024
 
 

@@ -81,7 +81,7 @@ def failed(database: Database, owner: UUID, label: str = "Jane Roe") -> UUID:
 
 COMMANDS = (
     "", "up", "serve", "worker", "migrate", "import", "archive", "check", "tasks", "tasks list", "tasks show", "tasks retry",
-    "tasks dismiss", "sandbox", "sandbox serve", "sandbox fail",
+    "tasks dismiss", "sandbox", "sandbox serve", "sandbox fail", "audit", "audit verify", "audit list", "audit export",
 )  # fmt: skip
 
 
@@ -277,8 +277,8 @@ def test_check_ends_with_1_when_something_does_not_answer(terminal: Terminal, da
     assert told.code == 1
     checks = {one["name"]: one for one in told.json["checks"]}
     assert checks["database"]["ok"] is True
-    outside = ("Google Maps", "Quo", "Slack", "Google Calendar", "Mail")
-    assert [checks[name]["ok"] for name in outside] == [False] * 5
+    outside = ("Google Maps", "Quo", "Texts", "Slack", "Google Calendar", "Mail")
+    assert [checks[name]["ok"] for name in outside] == [False] * 6
     assert all(checks[name]["todo"] for name in outside)
 
 

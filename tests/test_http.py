@@ -345,6 +345,7 @@ async def test_the_description_says_which_endpoints_want_a_token(api: Api) -> No
     }
     public = {
         "/webhook/user-login", "/webhook/refresh-token", "/webhook/check-reset-link", "/webhook/reset-password",
+        "/webhook/forgot-password", "/webhook/check-setup-link", "/webhook/create-first-admin",
         "/webhook/password-rules", "/portal-config", "/health/live", "/health/ready", "/metrics",
     }  # fmt: skip
     for path, methods in described["paths"].items():

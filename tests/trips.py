@@ -1,9 +1,14 @@
-"""An office with a client, three drivers, two clinics, and trips between them, as tests of appointments need it."""
+"""An office with a client, three drivers, two clinics, and trips between them, as tests of appointments need it.
+
+`trips` is one for all tests of a file, each in a transaction that is undone: quick, and enough for what the house does alone.
+`own_trips` has a database of its own, where people act, threads race and the clock moves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString
@@ -12,6 +17,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from backhaul.core.store import Actor, Row
 from backhaul.core.testing import Database
@@ -19,6 +25,19 @@ from backhaul.dispatch.wall_time import read_moment
 
 NINE = read_moment("2026-12-01 09:00")
 """A Tuesday morning at the office, a week ahead of the tests' clock."""
+
+
+class Undone(Database):
+    """A database seen through one transaction, which is never committed. A statement that fails leaves it as it was before."""
+
+    def __init__(self, dsn: str, connection: psycopg.Connection[Row]) -> None:
+        super().__init__(dsn)
+        self.connection = connection
+
+    def all(self, statement: LiteralString, *params: Any) -> list[Row]:
+        with self.connection.transaction():
+            cursor = self.connection.execute(statement, params or None)
+            return cursor.fetchall() if cursor.description else []
 
 
 @dataclass
@@ -75,10 +94,10 @@ class Trips:
         statement = sql.SQL("insert into appointments ({}) values ({}) returning id").format(
             sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(map(sql.Placeholder, row))
         )
-        with psycopg.connect(self.database.dsn, autocommit=True) as connection:
+        with self._connection() as connection:
             made = connection.execute(statement, row).fetchone()
         assert made is not None
-        return UUID(str(made[0]))
+        return UUID(str(made["id"]))
 
     def completed(self, at: str = "2026-11-20 09:00", driver: str = "Ana", rate: float | None = 80, **given: Any) -> UUID:
         """Driven, priced and ready for an invoice."""
@@ -90,11 +109,26 @@ class Trips:
         return trip
 
     def set(self, trip: UUID, **changes: Any) -> Row:
-        with psycopg.connect(self.database.dsn, autocommit=True) as connection:
+        with self._connection() as connection:
             return set_in(connection, trip, **changes)
 
     def row(self, trip: UUID) -> Row:
         return self.database.one("select * from appointments where id = %s", trip)
+
+    def undone(self, connection: psycopg.Connection[Row]) -> Trips:
+        """The same office, seen through a transaction of this connection."""
+        seen = copy(self)
+        seen.database = Undone(self.database.dsn, connection)
+        return seen
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Row]]:
+        if isinstance(self.database, Undone):
+            with self.database.connection.transaction():
+                yield self.database.connection
+        else:
+            with psycopg.connect(self.database.dsn, autocommit=True, row_factory=dict_row) as connection:
+                yield connection
 
     @contextmanager
     def as_(self, role: str) -> Iterator[psycopg.Connection[Row]]:
@@ -113,12 +147,11 @@ class Trips:
             return cursor.fetchall() if cursor.description else []
 
 
-def set_in(connection: psycopg.Connection[Any], trip: UUID, **changes: Any) -> Row:
+def set_in(connection: psycopg.Connection[Row], trip: UUID, **changes: Any) -> Row:
     """An update by column names, as psql would write it; the row after it. An empty dict where nobody may."""
     pairs = sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in changes)
     statement = sql.SQL("update appointments set {} where id = {} returning *").format(pairs, sql.Placeholder("_id"))
-    with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-        return cursor.execute(statement, changes | {"_id": trip}).fetchone() or {}
+    return connection.execute(statement, changes | {"_id": trip}).fetchone() or {}
 
 
 def refusal(error: pytest.ExceptionInfo[psycopg.Error]) -> str:

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from backhaul import cli_audit
 from backhaul.core import logs
 from backhaul.core.errors import NotFound, Problem
 from backhaul.core.migrations import migrate as apply_migrations
@@ -55,6 +56,7 @@ tasks = typer.Typer(help="Look at background tasks, and look after those that fa
 sandbox = typer.Typer(help="The stand-ins for the services outside.", no_args_is_help=True)
 cli.add_typer(tasks, name="tasks")
 cli.add_typer(sandbox, name="sandbox")
+cli.add_typer(cli_audit.audit, name="audit")
 
 _sql = Queries("tasks")
 _NO_SCHEMA = (

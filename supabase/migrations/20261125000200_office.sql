@@ -682,13 +682,16 @@ begin
      cross join lateral (select concat_ws(', ', d.address, d.city, nullif(concat_ws(' ', d.province, d.postal_code), '')) as line) p
      where d.id = new.clinic_id;
   end if;
-  if tg_op = 'INSERT' then
+  if changed then
+    new.created_by := old.created_by;
+    new.created_at := old.created_at;
+  else
     new.created_by := case when private.is_person() then auth.uid() else coalesce(new.created_by, auth.uid()) end;
     if private.is_person() and not private.is_supervisor() then
       new.managed_by := coalesce(new.managed_by, auth.uid());
     end if;
   end if;
-  if (tg_op = 'INSERT' or new.client_id is distinct from old.client_id)
+  if (not changed or new.client_id is distinct from old.client_id)
      and exists (select from public.clients c where c.id = new.client_id and c.status = 'archived') then
     raise exception 'this client is archived' using errcode = 'BT409',
       detail = 'No trips are booked for archived clients.', hint = 'Take the client back first, or choose another.';
@@ -790,8 +793,12 @@ begin
      and not private.may((select m.permission from private.status_moves m where m.before = old.operation_status and m.after = new.operation_status)) then
     raise exception 'you may not change the status' using errcode = 'BT403', detail = 'Your role does not include it.', hint = 'Ask a supervisor.';
   end if;
-  if new.operation_status = 'cancelled' and (made or old.operation_status <> 'cancelled') then
-    new.cancelled_by := auth.uid();
+  if made or new.operation_status <> old.operation_status then
+    new.cancelled_by := case when new.operation_status = 'cancelled' then auth.uid() end;
+  else   -- what is stamped stays
+    new.cancelled_by := old.cancelled_by;
+    new.cancelled_at := old.cancelled_at;
+    new.completed_at := old.completed_at;
   end if;
   if new.deleted_at is not null and (made or old.deleted_at is null) then
     new.deleted_by := auth.uid();
@@ -832,7 +839,7 @@ create trigger appointments_version before update on public.appointments for eac
 create function private.sign_cost() returns trigger
   language plpgsql security definer set search_path = '' as $$
 begin
-  if (tg_op = 'INSERT' or new.custom_rate is distinct from old.custom_rate)
+  if new.custom_rate is distinct from (case when tg_op = 'UPDATE' then old.custom_rate end)
      and exists (select from public.appointments a where a.id = new.appointment_id and a.invoice_id is not null) then
     raise exception 'this trip is on an invoice' using errcode = 'BT409',
       detail = 'Its price is what the invoice says.', hint = 'Void the invoice first.';

@@ -165,10 +165,17 @@ class Misconfigured(OutsideProblem):
     """A key, bill or setting of ours: every further call will fail alike until an administrator acts.
 
     leave_s: seconds to leave the service alone before one task goes to look again.
+    everybodys: so will calls of any other kind, hence the whole service is put on hold; False where only one kind is refused.
     """
 
     code = "misconfigured"
     leave_s = 60.0
+
+    def __init__(
+        self, service: str, what: str, why: str = "", todo: str = "", *, everybodys: bool = True, code: str | None = None
+    ) -> None:
+        super().__init__(service, what, why, todo, code=code)
+        self.everybodys = everybodys
 
 
 class Unplaceable(OutsideProblem):

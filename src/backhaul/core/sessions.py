@@ -110,7 +110,7 @@ class Sessions:
             # looked up again, one sign-in of a name at a time: guesses sent all at once count and lock like guesses in a row
             await tx.one(_ONE_AT_A_TIME, asked)
             account = found if locked else await tx.one(_FIND, asked) or found
-            # the password that was judged, still: by when it was set, for a twin of this request may have hashed it anew
+            # still the password that was judged: by when it was set, for a twin of this request may have hashed it anew
             right = right and account["changed_at"] == found["changed_at"]
             if not right and account["locked_until"] is None:
                 await tx.one(_WRONG, {"username": username, "device": account["device"]})

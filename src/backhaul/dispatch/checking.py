@@ -75,6 +75,7 @@ async def check_outside(settings: Settings) -> list[Check]:
         return [
             *await _check_maps(office.maps, settings),
             await _ask("Quo", standing_in or settings["quo_key"], lambda: office.quo.knows("backhaul:check")),
+            await _texts(office),
             await _ask("Slack", office.notices, lambda: _slack_listens(office)),
             await _ask("Google Calendar", office.calendars, lambda: _calendars_answer(office)),
             await _mail(settings, office),
@@ -96,6 +97,13 @@ async def _measures(maps: Maps) -> None:
     (leg,) = (await maps.minutes([_HALIFAX], _TRURO)).values()
     if leg.error:
         raise Problem(f"{maps.service} cannot measure the drive from Halifax to Truro", leg.error, "Load a map of Nova Scotia")
+
+
+async def _texts(office: Office) -> Check:
+    """Does Quo know the number we send from? Nothing is sent."""
+    if office.texts is None:
+        return Check("Texts", None, "off: quo_from is not set")
+    return await _ask("Texts", office.texts, office.texts.sender_id)
 
 
 async def _ask(name: str, is_set: object, question: Callable[[], Awaitable[object]]) -> Check:

@@ -31,7 +31,7 @@ class NewInvoice(Form):
     appointments: Annotated[list[UUID], record_ids("Appointments", most=500)] = also("appointmentIds", "appointment_ids")
     invoice_date: Annotated[date | None, day("Invoice date")] = also("invoiceDate", "invoice_date")
     notes: Annotated[str | None, text("Notes", longest=2000, lines=True)] = also("notes")
-    email_to: Annotated[str | None, forms.Email] = also("emailTo", "email_to", "sendTo")
+    email_to: forms.Email = also("emailTo", "email_to", "sendTo")
 
 
 class InvoiceStatus(Form):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -11,8 +12,10 @@ from backhaul.outside.google_calendar import Event, KeptCalendar, Outcome
 from backhaul.outside.mail import Message
 from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Contact, Kept
+from backhaul.outside.quo_messages import Sent
 
 STAFF = frozenset({"admin", "supervisor", "booking_agent"})
+LEAD = frozenset({"admin", "supervisor"})
 EVERYBODY = STAFF | {"driver", "client"}
 OFFICE_TIME = ZoneInfo("America/Halifax")
 
@@ -21,7 +24,20 @@ class Contacts(Protocol):
     """The telephone system's contacts (Quo)."""
 
     async def put_contact(self, contact: Contact, *, external_id: str, contact_id: str | None = None) -> Kept: ...
+    @property
+    def keeps_notes(self) -> bool: ...
+    async def put_note(self, contact_id: str, text: str | None, *, mark: str) -> None: ...
     async def knows(self, external_id: str) -> bool: ...
+    async def aclose(self) -> None: ...
+
+
+class Texts(Protocol):
+    """Text messages (Quo). Nothing there knows a repeat: a task sends by `dispatch.texting.send_once`, and not by `send`."""
+
+    async def send(self, text: str, to: str) -> Sent: ...
+    async def sent(self, text: str, to: str, *, since: datetime) -> list[Sent]: ...
+    async def status(self, message_id: str) -> str: ...
+    async def sender_id(self) -> str: ...
     async def aclose(self) -> None: ...
 
 
@@ -54,8 +70,9 @@ class Mail(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Office:
-    """The outside, as background steps see it. notices: None when no channel is set; calendars: None without their key.
+    """The outside, as background steps see it.
 
+    None: texts, when no number to send from is set; notices, when no channel is; calendars, without their key.
     portal_url: where people reach our own pages, for links that are sent to them; without a slash at the end.
     """
 
@@ -64,6 +81,7 @@ class Office:
     mail: Mail
     portal_url: str
     notices: Notices | None = None
+    texts: Texts | None = None
     calendars: Calendars | None = None
 
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from backhaul.core.limits import Limit
 from backhaul.core.outbound import Limits
-from backhaul.dispatch.office import Calendars, Mail, Notices, Office
+from backhaul.dispatch.office import Calendars, Mail, Notices, Office, Texts
 from backhaul.dispatch.settings import SELF_HOSTED, Settings
 from backhaul.dispatch.stand_in_mail import StandInMail
 from backhaul.outside import google, quo
@@ -22,11 +22,13 @@ from backhaul.outside.maps import Maps
 from backhaul.outside.nominatim import Nominatim
 from backhaul.outside.osrm import Osrm
 from backhaul.outside.quo import Quo
+from backhaul.outside.quo_messages import QuoTexts
 from backhaul.outside.slack import Slack
 from backhaul.outside.smtp import Smtp
 from backhaul.outside.valhalla import Valhalla
 
 _SELF_HOSTED = {"osrm": Osrm, "valhalla": Valhalla}
+_STAND_IN_NUMBER = "+19025550199"  # the only one that the stand-in for Quo has
 # Quo allows 10 requests in any second. Nine, evenly spaced, keep that promise whenever the second begins; a burst would not.
 _QUO_PER_SECOND = 9.0
 # Requests for one person, and all calendars are one person's.
@@ -63,12 +65,13 @@ async def outside(settings: Settings, limits: Limits) -> AsyncIterator[Office]:
         office = Office(
             maps=_maps(settings, limits),
             quo=_quo(settings, limits),
+            texts=_texts(settings, limits),
             notices=_notices(settings, limits),
             calendars=_calendars(settings, limits),
             mail=_mail(settings, limits),
             portal_url=settings.public_address,
         )
-        for line in (office.maps, office.quo, office.notices, office.calendars, office.mail):
+        for line in (office.maps, office.quo, office.texts, office.notices, office.calendars, office.mail):
             if line is not None:
                 stack.push_async_callback(line.aclose)
         yield office
@@ -95,7 +98,15 @@ def _geocoder(settings: Settings, limits: Limits) -> Geocoder:
 
 def _quo(settings: Settings, limits: Limits) -> Quo:
     stand_ins = settings["stand_ins"]
-    return Quo("stand-in" if stand_ins else settings["quo_key"] or "", limits=limits, base_url=stand_ins or quo.QUO_URL)
+    key = "stand-in" if stand_ins else settings["quo_key"] or ""
+    return Quo(key, limits=limits, api=settings["quo_api"], base_url=stand_ins or quo.QUO_URL)
+
+
+def _texts(settings: Settings, limits: Limits) -> Texts | None:
+    stand_ins = settings["stand_ins"]
+    if stand_ins:
+        return QuoTexts("stand-in", _STAND_IN_NUMBER, limits=limits, base_url=stand_ins)
+    return QuoTexts(settings["quo_key"] or "", settings["quo_from"], limits=limits) if settings["quo_from"] else None
 
 
 def _notices(settings: Settings, limits: Limits) -> Notices | None:

@@ -60,6 +60,12 @@ def _secret(text: str) -> str:
     return text
 
 
+def _quo_number(text: str) -> str:
+    if not re.fullmatch(r"\+[1-9][0-9]{1,14}|PN\w+", text, re.ASCII):
+        raise ValueError("it is neither a number like +19025550199 nor an id that begins with PN")
+    return text
+
+
 def _postgres(text: str) -> str:
     try:
         conninfo_to_dict(text)
@@ -211,6 +217,19 @@ SETTINGS = (
         parse=_number(60, 600000),
     ),
     Setting("quo_key", "BACKHAUL_QUO_KEY", "The Quo API key: Workspace Settings → API", secret=True),
+    Setting(
+        "quo_from",
+        "BACKHAUL_QUO_FROM",
+        "The office's Quo number that texts come from, as +19025550199 or as Quo's id of it (PN…); without it no texts are sent",
+        parse=_quo_number,
+    ),
+    Setting(
+        "quo_api",
+        "BACKHAUL_QUO_API",
+        "How contacts reach Quo: v1, or its dated surface 2026-03-30, which also keeps notes",
+        "v1",
+        parse=_one_of("v1", "2026-03-30"),
+    ),
     Setting(
         "calendar_key",
         "BACKHAUL_CALENDAR_KEY",
