@@ -383,6 +383,16 @@ async def test_pages_and_the_docs_are_served_with_everything_they_name(api: Api)
                 assert (await api.get("/" + address.lstrip("/"))).status_code == 200, (page, address)
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/js/", "/js", "/vendor/", "/css/", "/.git/config", "/.git/", "/../pyproject.toml", "/..%2fpyproject.toml",
+     "/%2e%2e/pyproject.toml", "/js/..%2f..%2fsql%2fusers_schema.sql", "/backhaul.toml", "/vendor//etc/passwd"],
+)  # fmt: skip
+async def test_no_folder_is_listed_and_nothing_but_the_pages_is_there(api: Api, path: str) -> None:
+    """(5.3.2, 13.4.1, 13.4.3)"""
+    refused(await api.get(path), 404, "no_endpoint")
+
+
 async def test_a_head_request_is_answered_like_a_get_without_its_body(api: Api) -> None:
     answer = await api.line.head("/clients.html")
     assert (answer.status_code, answer.content) == (200, b"")

@@ -119,6 +119,7 @@ const ClientCard = (() => {
       client.home_found === "approximate" &&
         el("p", { class: "notice" }, icon("geo-alt"), el("span", {}, "Address found only approximately — check it")),
       record(client),
+      hasPageAccess("audit") && activityLink(client),
       // What needs a person comes first.
       ...(tasks.some(isOpenFailure) ? [history(tasks), ...times()] : [...times(), history(tasks)]),
       Changes.build(data.changes ?? []),
@@ -151,6 +152,14 @@ const ClientCard = (() => {
       "dl",
       { class: "record" },
       rows.filter(([, value]) => value).map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))),
+    )
+  }
+
+  function activityLink(client) {
+    return el(
+      "p",
+      {},
+      el("a", { href: `audit.html?client=${encodeURIComponent(client.id)}`, class: "with-icon" }, icon("journal-text"), "Record of activity"),
     )
   }
 
