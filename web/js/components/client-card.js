@@ -122,7 +122,7 @@ const ClientCard = (() => {
       hasPageAccess("audit") && activityLink(client),
       // What needs a person comes first.
       ...(tasks.some(isOpenFailure) ? [history(tasks), ...times()] : [...times(), history(tasks)]),
-      Changes.build(data.changes ?? []),
+      Changes.build(data.changes ?? [], "client", client.id),
     )
   }
 
