@@ -41,6 +41,7 @@ class House:
     people: dict[str, Actor]
     tasks: dict[str, UUID]
     client: UUID
+    trip: UUID
     asking: Actor | None = None
 
     @property
@@ -87,6 +88,13 @@ PEOPLE: dict[str, Verb] = {
     "POST /webhook/add-client": Verb(STAFF, lambda _: jane()),
     "GET /webhook/get-clients": Verb(STAFF),
     "GET /webhook/get-client": Verb(STAFF, lambda house: {"id": house.client}),
+    "POST /webhook/save-appointment": Verb(STAFF, lambda _: ride()),
+    "POST /webhook/update-appointment": Verb(STAFF, lambda house: {"id": str(house.trip), "notes": "Two stairs"}),
+    "POST /webhook/update-driver-assignment": Verb(LEAD, lambda house: {"id": str(house.trip), "driver_assigned": None}),
+    "POST /webhook/cancel-appointment": Verb(STAFF, lambda house: {"id": str(house.trip), "cancellation_reason": "Snow"}, ok=409),
+    "POST /webhook/soft-delete-appointment": Verb(STAFF, lambda house: {"id": str(house.trip)}),
+    "POST /webhook/unarchive-appointment": Verb(LEAD, lambda house: {"id": str(house.trip)}),
+    "POST /webhook/delete-appointment": Verb(ADMIN, lambda house: {"id": str(house.trip)}),
     "GET /sandbox/faults": Verb(ADMIN, ok=404),  # no stand-ins here
     "POST /sandbox/faults": Verb(ADMIN, {"service": "quo", "fault": "ok"}, ok=404),
 }
@@ -100,7 +108,17 @@ async def house(api: Api, admin: Actor) -> House:
     api.database.all("insert into private.credentials (user_id, password_hash) select id, 'none fits' from users")
     tasks = {role: api.failed(person) for role, person in people.items()}
     saved = await api.post("/webhook/add-client", jane(kNumber="K7654321"), by=people["booking_agent"])
-    return House(api, people, tasks, UUID(saved.json()["client_id"]))
+    booked = await api.post("/webhook/save-appointment", ride(), by=people["booking_agent"])
+    return House(api, people, tasks, UUID(saved.json()["client_id"]), UUID(booked.json()["appointmentId"]))
+
+
+def ride() -> dict[str, Any]:
+    return {
+        "knumber": "K7654321",
+        "appointmentDateTime": "2026-12-01T13:00:00Z",
+        "location": "QEII",
+        "locationAddress": "2 Clinic Rd",
+    }
 
 
 def described(app: Any) -> set[str]:

@@ -38,9 +38,8 @@ select private.write_audit('view_client', 'client', %(client)s, %(user)s, '{}', 
 
 
 def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
-    """POST /webhook/<workflow>: validates the form, every fault at once, then saves and answers."""
+    """POST /webhook/<workflow>: validates the form, every fault at once, then saves and answers. Also by its other names."""
 
-    @api.post(f"/webhook/{workflow.name}", name=workflow.name, tags=["workflows"], openapi_extra=described(workflow.form))
     async def submit(request: Request, claims: Asking, idempotency_key: IdempotencyKey = None) -> Any:
         form = await read_form(request, workflow.form)
         if isinstance(form, WithPassword) and form.current_password:
@@ -51,6 +50,15 @@ def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
         return reply.body
 
     submit.__doc__ = (workflow.form.__doc__ or "").strip()
+    for name in (workflow.name, *workflow.also):
+        listed = name == workflow.name
+        api.post(
+            f"/webhook/{name}",
+            name=name,
+            tags=["workflows"],
+            openapi_extra=described(workflow.form),
+            include_in_schema=listed,
+        )(submit)
 
 
 def office_endpoints(shape: Shape) -> APIRouter:

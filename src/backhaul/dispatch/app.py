@@ -35,14 +35,32 @@ from backhaul.dispatch.office import workflows
 from backhaul.dispatch.outside import outside
 from backhaul.dispatch.profile_api import profile_endpoints
 from backhaul.dispatch.settings import Settings
-from backhaul.dispatch.workflows import add_client, archive, forgot_password, sign_out_elsewhere, update_user_profile
+from backhaul.dispatch.workflows import (
+    add_client,
+    archive,
+    archive_appointment,
+    cancel_appointment,
+    delete_appointment,
+    forgot_password,
+    save_appointment,
+    sign_out_elsewhere,
+    update_appointment,
+    update_driver_assignment,
+    update_user_profile,
+)
 
 __all__ = [
     "add_client",
     "archive",
+    "archive_appointment",
+    "cancel_appointment",
     "create_app",
+    "delete_appointment",
     "forgot_password",
+    "save_appointment",
     "sign_out_elsewhere",
+    "update_appointment",
+    "update_driver_assignment",
     "update_user_profile",
     "workflows",
 ]
