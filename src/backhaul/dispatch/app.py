@@ -30,6 +30,7 @@ from backhaul.core.task_api import process_endpoint, shaper, task_endpoints
 from backhaul.core.tokens import Tokens
 from backhaul.core.worker import Worker, worker_name
 from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_endpoint
+from backhaul.dispatch.appointment_api import appointment_endpoints
 from backhaul.dispatch.no_password_api import no_password_endpoints
 from backhaul.dispatch.office import workflows
 from backhaul.dispatch.outside import outside
@@ -108,6 +109,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         task_endpoints(shape),
         _workflow_endpoints(),
         office_endpoints(shape),
+        appointment_endpoints(),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)
