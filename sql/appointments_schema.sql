@@ -213,6 +213,20 @@ create function private.assignment_conflicts(p_appointment uuid, p_driver uuid)
    where a.id = p_appointment and w.id <> p_driver
 $$;
 
+-- The same of every trip of a day that is not over, with every driver. A pair that is not here is free. As the owner, so that
+-- staff are asked once who they are, and not once for each of some hundred pairs.
+create function private.board_conflicts(p_day date)
+  returns table (appointment_id uuid, driver_id uuid, kind text, hard boolean, id uuid, during tstzrange, label text)
+  language sql stable security definer set search_path = '' as $$
+  select a.id, d.id, c.kind, c.hard, c.id, c.during, c.label
+    from public.appointments a
+   cross join public.drivers d
+   cross join lateral private.assignment_conflicts(a.id, d.id) c
+   where (not private.is_person() or private.may('view_appointments'))
+     and a.deleted_at is null and a.operation_status in ('pending', 'assigned') and d.active
+     and a.appointmenttime >= lower(private.local_days(p_day, p_day)) and a.appointmenttime < upper(private.local_days(p_day, p_day))
+$$;
+
 
 -- ── Guards, in the order of their names ─────────────────────────────────────────────────────────────────────────
 
@@ -558,7 +572,7 @@ grant select on private.status_moves to service_role;
 
 revoke execute on all functions in schema private from public;
 grant execute on function private.trip_times(text, text, timestamptz, integer, integer), private.clock_times(tstzrange), private.known_transit(uuid, uuid),
-                          private.driver_conflicts(uuid, tstzrange, uuid), private.assignment_conflicts(uuid, uuid),
+                          private.driver_conflicts(uuid, tstzrange, uuid), private.assignment_conflicts(uuid, uuid), private.board_conflicts(date),
                           private.no_such_appointment(), private.cancel_appointment(uuid, text, uuid), private.archive_appointment(uuid, uuid),
                           private.unarchive_appointment(uuid), private.delete_appointment(uuid, uuid), private.my_trips(timestamptz, timestamptz)
                           to authenticated, service_role;

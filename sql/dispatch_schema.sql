@@ -259,6 +259,16 @@ create table public.client_clinic_times (
 );
 create index client_clinic_times_destination on public.client_clinic_times (destination_id);
 
+-- What somebody has asked for and nobody has measured yet. Whatever is asked for while a task waits or runs is kept here, so that
+-- one task per client serves it all. `ask` is new at each asking: an answer settles only what it was asked for.
+create table public.clinic_times_wanted (
+  client_id      uuid not null references public.clients on delete cascade,
+  destination_id uuid not null references public.destinations on delete cascade,
+  ask            uuid not null default gen_random_uuid(),
+  primary key (client_id, destination_id)
+);
+create index clinic_times_wanted_destination on public.clinic_times_wanted (destination_id);
+
 -- The portal's rule for what its booking pages read: whole minutes plus five, up to the next five. 15 → 20, 16 → 25.
 create function private.buffered_minutes(p_minutes integer) returns integer
   language sql immutable set search_path = '' as $$ select (ceil((p_minutes + 5) / 5.0) * 5)::integer $$;
@@ -548,6 +558,7 @@ alter table public.destinations enable row level security;
 alter table public.client_drive_times enable row level security;
 alter table public.driver_time_off enable row level security;
 alter table public.client_clinic_times enable row level security;
+alter table public.clinic_times_wanted enable row level security;
 alter table public.office_settings enable row level security;
 
 create policy staff_read_clients on public.clients for select to authenticated using ((select private.is_staff()));
@@ -565,6 +576,10 @@ create policy managers_change_destinations on public.destinations for update to 
   using ((select private.may('manage_destinations'))) with check ((select private.may('manage_destinations')));
 create policy staff_read_drive_times on public.client_drive_times for select to authenticated using ((select private.is_staff()));
 create policy staff_read_clinic_times on public.client_clinic_times for select to authenticated using ((select private.is_staff()));
+create policy staff_read_what_is_wanted on public.clinic_times_wanted for select to authenticated using ((select private.is_staff()));
+create policy staff_want_clinic_times on public.clinic_times_wanted for insert to authenticated with check ((select private.is_staff()));
+create policy staff_want_them_anew on public.clinic_times_wanted for update to authenticated
+  using ((select private.is_staff())) with check ((select private.is_staff()));
 
 create policy staff_and_the_driver_read_time_off on public.driver_time_off for select to authenticated
   using ((select private.is_staff()) or driver_id = (select private.my_driver()));
@@ -582,13 +597,14 @@ create policy administrators_change_settings on public.office_settings for updat
   using ((select private.may('manage_system_config'))) with check ((select private.may('manage_system_config')));
 
 revoke all on public.clients, public.drivers, public.destinations, public.client_drive_times, public.driver_time_off,
-              public.client_clinic_times, public.clinic_travel_times, public.office_settings from anon, authenticated, service_role;
-grant select, insert, update on public.clients, public.drivers, public.destinations to authenticated;
+              public.client_clinic_times, public.clinic_times_wanted, public.clinic_travel_times, public.office_settings
+  from anon, authenticated, service_role;
+grant select, insert, update on public.clients, public.drivers, public.destinations, public.clinic_times_wanted to authenticated;
 grant select, insert, update, delete on public.driver_time_off to authenticated;
 grant select, update on public.office_settings to authenticated;
 grant select on public.client_drive_times, public.client_clinic_times, public.clinic_travel_times to authenticated, service_role;
 grant all on public.clients, public.drivers, public.destinations, public.client_drive_times, public.driver_time_off,
-             public.client_clinic_times to service_role;
+             public.client_clinic_times, public.clinic_times_wanted to service_role;
 grant select, update on public.office_settings to service_role;
 
 revoke execute on all functions in schema private from public;

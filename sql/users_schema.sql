@@ -1,7 +1,7 @@
 -- Who is here: users, their credentials and their sessions.
 --
--- Run first (then audit_logs_schema.sql, accounts_schema.sql, background_tasks_schema.sql, delivery_schema.sql, dispatch_schema.sql), as the
--- role "postgres", on Supabase or on any Postgres 15+ that plain_postgres_shim.sql has prepared. No extension is needed.
+-- Run first (then audit_logs_schema.sql, accounts_schema.sql, background_tasks_schema.sql, delivery_schema.sql, dispatch_schema.sql,
+-- appointments_schema.sql, messages_schema.sql, invoices_schema.sql), as the role "postgres", on Supabase or on any Postgres 15+ that plain_postgres_shim.sql has prepared. No extension is needed.
 --
 -- Two schemas divide the house. `public` is what the API roles may see, through row-level security. `private` is what
 -- only functions may touch: it is never exposed by an API, and holds password hashes, token hashes and everything that

@@ -43,6 +43,14 @@ def jane(**changed: Any) -> dict[str, Any]:
     return {"kNumber": number, "clientData": {**data, **changed}, "selectedClinicIds": []}
 
 
+def clinic(**changed: Any) -> dict[str, Any]:
+    """The add-destination form as the page sends it."""
+    return {
+        "name": "Valley Clinic", "address": "15 Chipman Dr", "city": "Kentville", "province": "ns", "postal_code": "b4n3v7",
+        "notes": "", "active": True, "contacts": [{"name": "Front desk", "phone": "902-555-0155", "email": "", "type": "main"}],
+    } | changed  # fmt: skip
+
+
 @dataclass
 class Api:
     """The application, asked as one person or another."""
@@ -66,6 +74,9 @@ class Api:
         if isinstance(body, bytes):
             return await self.line.post(path, content=body, headers={"content-type": "application/json", **headers}, **rest)
         return await self.line.post(path, json=body, headers=headers, **rest)
+
+    async def put(self, path: str, body: Any, *, by: Actor | str | None = None) -> httpx.Response:
+        return await self.line.put(path, json=body, headers=self._bearer(by))
 
     def user(self, role: str, name: str = "", *, password: str = PASSWORD) -> str:
         """A new user who can sign in; their username."""

@@ -42,6 +42,7 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "public.destinations": (WRITE, ALL),
     "public.client_drive_times": (READ, ALL),
     "public.client_clinic_times": (READ, ALL),
+    "public.clinic_times_wanted": (WRITE, ALL),
     "public.clinic_travel_times": (READ, READ),
     "public.driver_time_off": ("select insert update delete", ALL),
     "public.office_settings": ("select update", "select update"),
@@ -93,10 +94,11 @@ PEOPLES_FUNCTIONS = {
         "my_id", "my_role", "may", "is_staff", "is_supervisor", "is_person", "acting_user",
         "retry_task", "dismiss_task", "undismiss_task", "dismiss_all_tasks", "claim_click",
         "save_profile", "create_user", "change_user", "unlock_user", "sign_out", "open_sessions", "list_users",
+        "take_password", "give_temporary_password",
         "link_user", "my_driver", "my_client", "colleagues",
         "office_zone", "local_day", "local_days", "weekday", "is_week", "usual_week", "hours_on", "are_contacts",
         "buffered_minutes", "is_setting", "trip_times", "clock_times", "known_transit", "driver_conflicts",
-        "assignment_conflicts", "no_such_appointment",
+        "assignment_conflicts", "board_conflicts", "no_such_appointment",
         "cancel_appointment", "archive_appointment", "unarchive_appointment", "delete_appointment", "my_trips",
         "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text",
         "create_invoice", "set_invoice_status", "void_invoice",
@@ -115,6 +117,7 @@ HOUSE_FUNCTIONS = {
         "create_task", "start_task", "complete_task", "fail_task", "snooze_task", "archive_tasks",
         "claim_task", "keep_leases", "leave", "sweep_leases", "sweep", "recall_step", "keep_step", "hold_lease",
         "record_save", "answer_click", "prune_clicks", "write_audit", "seal_audit_logs", "verify_audit_logs",
+        "count_audit_logs", "verify_audit_entries", "verify_audit_seals",
         "find_credentials", "credentials_of", "note_wrong_password", "open_session", "renew_session", "go_on", "session_of",
         "rehash", "note_activity", "end_session", "end_sessions", "set_password", "replace_password", "put_user",
         "prune_sessions",
@@ -278,6 +281,9 @@ class House:
             "insert into client_clinic_times (client_id, destination_id, duration_minutes, source)"
             " select c.id, d.id, 10, 'test' from clients c, destinations d"
         )
+        self.database.all(
+            "insert into clinic_times_wanted (client_id, destination_id) select c.id, d.id from clients c, destinations d"
+        )
         self.database.all("select private.link_user(%s, d.id) from drivers d", self.people["driver"].id)
         self.database.all("select private.link_user(%s, null, c.id) from clients c", self.people["client"].id)
         self._trip()
@@ -353,8 +359,8 @@ def test_people_see_their_own_and_supervisors_all(house: House, name: str) -> No
         seen = {}
     records = dict.fromkeys(
         (
-            "clients", "drivers", "destinations", "client_drive_times", "client_clinic_times", "clinic_travel_times",
-            "driver_time_off", "appointments", "trips", "appointment_events", "messages",
+            "clients", "drivers", "destinations", "client_drive_times", "client_clinic_times", "clinic_times_wanted",
+            "clinic_travel_times", "driver_time_off", "appointments", "trips", "appointment_events", "messages",
         ),
         1,
     ) | {"message_templates": 9, "office_settings": 9}  # fmt: skip

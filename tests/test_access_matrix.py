@@ -16,7 +16,7 @@ import pytest
 
 from backhaul.core.store import Actor
 from backhaul.dispatch.app import create_app
-from tests.api_fixtures import SERVICE_KEY, Api, jane, refused, settings_for, until
+from tests.api_fixtures import SERVICE_KEY, Api, clinic, jane, refused, settings_for, until
 
 STAFF = {"admin", "supervisor", "booking_agent"}
 LEAD = {"admin", "supervisor"}
@@ -35,12 +35,13 @@ class Verb:
 
 @dataclass
 class House:
-    """One person of each role, each with a failed task of their own; a client; and whoever asks."""
+    """One person of each role, each with a failed task of their own; a client; a destination; and whoever asks."""
 
     api: Api
     people: dict[str, Actor]
     tasks: dict[str, UUID]
     client: UUID
+    destination: UUID
     trip: UUID
     asking: Actor | None = None
 
@@ -76,6 +77,16 @@ PEOPLE: dict[str, Verb] = {
     "POST /webhook/update-user-profile": Verb(ALL, {"fullName": "Jo Roe"}),
     "POST /webhook/sign-out-session": Verb(ALL, {"session_id": str(UUID(int=1))}, ok=404),
     "POST /webhook/sign-out-others": Verb(ALL),
+    "GET /webhook/get-all-users": Verb(ADMIN),
+    "GET /webhook/get-mail-route": Verb(ADMIN),
+    "GET /webhook/get-booking-agent-list": Verb(LEAD),
+    "GET /webhook/get-booking-agents": Verb(LEAD),
+    "POST /webhook/create-user": Verb(ADMIN, {"username": "new@example.test", "full_name": "Jo Roe", "role": "driver"}),
+    "POST /webhook/update-user": Verb(ADMIN, lambda house: {"id": str(house.people["client"].id), "full_name": "Jo Roe"}),
+    "POST /webhook/unlock-user": Verb(ADMIN, lambda house: {"id": str(house.people["client"].id)}),
+    "POST /webhook/end-user-sessions": Verb(ADMIN, lambda house: {"id": str(house.people["client"].id)}),
+    "POST /webhook/password-reset": Verb(ADMIN, lambda house: {"id": str(house.people["client"].id)}),
+    "POST /webhook/delete-user": Verb(ADMIN, lambda house: {"id": str(house.people["client"].id)}),
     "GET /webhook/get-failed-tasks": Verb(ALL),
     "GET /webhook/get-all-failed-tasks": Verb(LEAD),
     "GET /webhook/get-failed-tasks-summary": Verb(LEAD),
@@ -86,8 +97,21 @@ PEOPLE: dict[str, Verb] = {
     "POST /webhook/retry-task": Verb(ALL, lambda house: {"task_id": str(house.task)}),
     "GET /events": Verb(ALL),
     "POST /webhook/add-client": Verb(STAFF, lambda _: jane()),
+    "POST /webhook/update-client": Verb(STAFF, lambda house: {"id": str(house.client), "notes": "rings twice"}),
     "GET /webhook/get-clients": Verb(STAFF),
+    "GET /webhook/get-active-clients": Verb(STAFF),
+    "GET /webhook/get-all-clients": Verb(STAFF),
+    "POST /webhook/add-destination": Verb(LEAD, lambda _: clinic()),
+    "PUT /webhook/update-destination": Verb(LEAD, lambda house: {"id": str(house.destination), "notes": "ring twice"}),
+    "POST /webhook/update-destination": Verb(LEAD, lambda house: {"id": str(house.destination), "notes": "ring once"}),
+    "GET /webhook/get-all-destinations": Verb(LEAD),
+    "GET /webhook/clinic-locations": Verb(ALL),
     "GET /webhook/get-client": Verb(STAFF, lambda house: {"id": house.client}),
+    "GET /webhook/get-audit-log": Verb(ADMIN),
+    "GET /webhook/get-audit-log/export": Verb(ADMIN),
+    "GET /webhook/get-activity-record": Verb(ADMIN, lambda house: {"client": house.client}),
+    "GET /webhook/get-activity-record/export": Verb(ADMIN, lambda house: {"client": house.client}),
+    "GET /webhook/audit-verify": Verb(ADMIN),
     "GET /webhook/get-appointments-page-data": Verb(STAFF),
     "GET /webhook/get-appointment-modal-data": Verb(STAFF),
     "GET /webhook/get-all-appointments": Verb(STAFF),
@@ -113,8 +137,10 @@ async def house(api: Api, admin: Actor) -> House:
     api.database.all("insert into private.credentials (user_id, password_hash) select id, 'none fits' from users")
     tasks = {role: api.failed(person) for role, person in people.items()}
     saved = await api.post("/webhook/add-client", jane(kNumber="K7654321"), by=people["booking_agent"])
+    destination = api.database.value("insert into destinations (name, address) values ('QEII', '1796 Summer St') returning id")
     booked = await api.post("/webhook/save-appointment", ride(), by=people["booking_agent"])
-    return House(api, people, tasks, UUID(saved.json()["client_id"]), UUID(booked.json()["appointmentId"]))
+    trip = UUID(booked.json()["appointmentId"])
+    return House(api, people, tasks, UUID(saved.json()["client_id"]), destination, trip)
 
 
 def ride() -> dict[str, Any]:
@@ -276,6 +302,8 @@ async def ask(house: House, name: str, verb: Verb, *, by: Actor | str | None) ->
     what = verb.ask(house) if callable(verb.ask) else verb.ask
     if method == "GET":
         return await house.api.get(path, by=by, **what)
+    if method == "PUT":
+        return await house.api.put(path, what, by=by)
     return await house.api.post(path, what, by=by)
 
 

@@ -92,11 +92,8 @@ def test_an_empty_list_breaches_nothing(tmp_path: Path) -> None:
 
 async def test_one_password_typed_on_two_keyboards_is_one_password() -> None:
     passwords = Passwords()
-    try:
-        assert await passwords.verify(await passwords.hash("café au lait"), "cafe\u0301 au lait")
-        assert not await passwords.verify(None, "café au lait")
-    finally:
-        passwords.close()
+    assert await passwords.verify(await passwords.hash("café au lait"), "cafe\u0301 au lait")
+    assert not await passwords.verify(None, "café au lait")
 
 
 async def test_what_is_typed_is_checked_whole_and_as_it_is(api: Api) -> None:
@@ -156,6 +153,15 @@ async def test_a_wrong_current_password_is_told_at_its_field_and_guessing_is_lim
     refused(await change(api, token), 429, "limit.password")
     clock.advance(minutes=4)
     assert (await change(api, token)).status_code == 200
+
+
+async def test_guesses_at_the_current_password_sent_all_at_once_are_no_more_than_guesses_in_a_row(api: Api) -> None:
+    """(6.3.1, 7.5.1) Nor does the right one slip through among them."""
+    token = (await sign_in(api, api.user("booking_agent"))).json()["access_token"]
+    answers = await asyncio.gather(*(change(api, token, current=f"guess {n}") for n in range(20)), change(api, token))
+    codes = [answer.json().get("code") for answer in answers]
+    assert codes[:20].count("password.wrong") == 5
+    assert codes[-1] == "limit.password"
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
      ("BACKHAUL_ARCHIVE_AT", "three"), ("BACKHAUL_SUPABASE_URL", "ftp://x"), ("BACKHAUL_CALENDAR_USER", "the office"),
      ("BACKHAUL_MAIL_FROM", "Backhaul"), ("BACKHAUL_MAIL_FROM", "a@b.ca, c@d.ca"), ("BACKHAUL_PUBLIC_URL", "portal.example.ca"),
      ("BACKHAUL_QUO_API", "v2"), ("BACKHAUL_QUO_FROM", "902-555-0199"), ("BACKHAUL_QUO_FROM", "+0902"),
-     ("BACKHAUL_QUO_FROM", "US1")],
+     ("BACKHAUL_QUO_FROM", "US1"),
+     ("BACKHAUL_TRUSTED_PROXIES", "*"), ("BACKHAUL_TRUSTED_PROXIES", "10.0.0.5, proxy"),
+     ("BACKHAUL_TRUSTED_PROXIES", "0.0.0.0/0"), ("BACKHAUL_TRUSTED_PROXIES", "10.0.0.5/24")],
 )  # fmt: skip
 def test_a_value_that_cannot_be_is_told_with_its_source_and_its_meaning(tmp_path: Path, env: str, value: str) -> None:
     setting = next(one for one in SETTINGS if one.env == env)

@@ -6,6 +6,7 @@ Numbers in brackets are requirements of OWASP ASVS 5.0.
 from __future__ import annotations
 
 import asyncio
+import json
 from uuid import uuid4
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 
 from backhaul.core import doors
+from backhaul.core.crew import Crew
 from backhaul.core.errors import Unauthenticated
 from backhaul.core.testing import Clock
 from tests.api_fixtures import PASSWORD, Api, refused
@@ -64,6 +66,33 @@ async def test_a_name_that_nobody_has_costs_as_much_work_as_a_wrong_password(api
     ours, nobodys = (extract_parameters(one) for one in looked_at)
     assert ours == nobodys
     assert (ours.type, ours.memory_cost, ours.time_cost, ours.parallelism) == (Type.ID, 19 * 1024, 2, 1)
+
+
+async def test_behind_the_lock_no_work_is_done_for_a_guess(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """(15.2.2) A flood of guesses at one name costs five hashes in a quarter of an hour. Right or wrong is not even looked at."""
+    username = api.user("booking_agent")
+    for _ in range(5):
+        await sign_in(api, username, "wrong")
+    monkeypatch.setattr(PasswordHasher, "verify", lambda *_: pytest.fail("it was looked at"))
+    for password in ("wrong", PASSWORD):
+        refused(await sign_in(api, username, password), 423, "locked")
+
+
+async def test_where_strangers_crowd_in_they_are_sent_away_and_a_known_browser_is_let_in(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(2.4.1, 6.1.1, 15.2.2) Neither names nor passwords tell apart who is sent away."""
+    username = api.user("booking_agent")
+    await sign_in(api, username)
+    own = dict(api.line.cookies)
+    forget_cookies(api)
+    monkeypatch.setattr("backhaul.core.passwords._CREW", Crew("test", hands=1, queue=0))
+    for name, password in ((username, PASSWORD), (username, "wrong"), ("nobody@example.test", "wrong")):
+        answer = await sign_in(api, name, password)
+        refused(answer, 503, "busy")
+        assert answer.headers["retry-after"] == "5"
+    api.line.cookies.update(own)
+    assert (await sign_in(api, username)).status_code == 200
 
 
 async def test_a_strangers_guesses_never_lock_somebody_out_of_their_own_browser(api: Api) -> None:
@@ -187,6 +216,40 @@ async def test_a_door_counts_over_all_processes_and_fills_again(api: Api, clock:
         await door.knock(store, "203.0.113.9")
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "the_same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),  # whoever has one address of such a network has them all
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:203.0.113.9", "203.0.113.9", True),
+        ("::ffff:203.0.113.9", "::ffff:203.0.113.10", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+    ],
+)
+async def test_a_visitor_is_known_by_what_they_cannot_change_at_will(api: Api, one: str, other: str, the_same: bool) -> None:
+    door, store = doors.Door("test", 1, 1, "knocks"), api.app.state.store
+    await door.knock(store, one)
+    if the_same:
+        with pytest.raises(doors.TooMany):
+            await door.knock(store, other)
+    else:
+        await door.knock(store, other)
+    for machine in ("127.0.0.1", "127.0.0.9", "::1", "::ffff:127.0.0.1"):  # never limited
+        for _ in range(2):
+            await door.knock(store, machine)
+
+
+async def test_names_tried_all_at_once_from_one_address_are_no_more_than_names_tried_in_a_row(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(6.3.1) The right password of one of them does not slip through after the door has shut."""
+    monkeypatch.setattr("backhaul.core.sessions.SIGN_IN", doors.Door("sign-in", 1, 5, "failed sign-ins"))
+    username = api.user("booking_agent")
+    answers = await asyncio.gather(*(sign_in(api, f"{uuid4()}@example.test", "wrong") for _ in range(20)), sign_in(api, username))
+    assert [answer.status_code for answer in answers[:20]].count(403) == 5
+    refused(answers[-1], 429, "limit.sign-in")
+
+
 async def test_knocks_at_once_let_in_no_more_than_knocks_in_a_row(api: Api) -> None:
     door, store = doors.Door("test", 1, 5, "knocks"), api.app.state.store
     knocks = await asyncio.gather(*(door.knock(store, "203.0.113.9") for _ in range(20)), return_exceptions=True)
@@ -254,7 +317,7 @@ async def test_with_the_cookie_no_script_ever_holds_the_refresh_token(api: Api) 
     kept = {one.partition("=")[0]: one.lower() for one in answer.headers.get_list("set-cookie")}
     assert set(kept) == {"backhaul-refresh", "backhaul-device"}
     for cookie in kept.values():
-        assert {"httponly", "samesite=strict", "path=/webhook"} <= {part.strip() for part in cookie.split(";")}
+        assert {"httponly", "samesite=strict", "path=/"} <= {part.strip() for part in cookie.split(";")}
     renewed = await api.post("/webhook/refresh-token", {}, headers=COOKIE)
     assert renewed.status_code == 200
     assert "refresh_token" not in renewed.json()
@@ -262,12 +325,14 @@ async def test_with_the_cookie_no_script_ever_holds_the_refresh_token(api: Api) 
 
 
 async def test_over_tls_the_cookie_is_secure_and_named_so(api: Api) -> None:
-    """(3.3.1)"""
+    """(3.3.1, 3.3.3) With that name browsers take it from this host alone: no neighbour in the domain can plant one."""
     api.line.base_url = httpx.URL("https://backhaul.test")
     answer = await sign_in(api, api.user("booking_agent"), use_cookie=True)
     for cookie in answer.headers.get_list("set-cookie"):
-        assert cookie.startswith("__Secure-backhaul-")
-        assert "secure" in cookie.lower().split("; ")
+        assert cookie.startswith("__Host-backhaul-")
+        parts = cookie.lower().split("; ")
+        assert {"secure", "path=/"} <= set(parts)
+        assert not any(part.startswith("domain") for part in parts)
     assert (await api.post("/webhook/refresh-token", {}, headers=COOKIE)).status_code == 200
 
 
@@ -288,6 +353,15 @@ async def test_another_site_cannot_use_the_cookie(api: Api, headers: dict[str, s
     for path in ("/webhook/refresh-token", "/webhook/logout"):
         refused(await api.post(path, {}, headers=headers), 403, "csrf")
     assert (await api.post("/webhook/refresh-token", {}, headers={**COOKIE, "origin": "http://backhaul.test"})).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None])
+async def test_another_site_cannot_sign_somebody_in_here(api: Api, kind: str | None) -> None:
+    """(3.5.2) What a browser sends for any site without asking us first is not taken for JSON, whatever it holds."""
+    body = json.dumps({"username": api.user("booking_agent"), "password": PASSWORD, "use_cookie": True})
+    answer = await api.line.post("/webhook/user-login", content=body, headers={"content-type": kind} if kind else {})
+    refused(answer, 400)
+    assert "set-cookie" not in answer.headers
 
 
 async def test_signing_out_takes_the_cookie_away_also_when_the_access_token_is_over(api: Api) -> None:

@@ -29,14 +29,8 @@ select x.client_id, x.driver_id, x.duration_minutes, x.distance_km::double preci
                           and a.appointmenttime >= lower(private.local_days(%(day)s, %(day)s)) and a.appointmenttime < upper(private.local_days(%(day)s, %(day)s)))
 
 -- name: board_conflicts
--- what speaks against each driver for each trip that is not over yet; a pair that is not here is free
-select a.id as appointment_id, d.id as driver_id, c.kind, c.hard, c.id, lower(c.during) as starts, upper(c.during) as ends, c.label
-  from public.appointments a
- cross join public.drivers d
- cross join lateral private.assignment_conflicts(a.id, d.id) c
- where a.deleted_at is null and a.operation_status in ('pending', 'assigned') and d.active
-   and a.appointmenttime >= lower(private.local_days(%(day)s, %(day)s)) and a.appointmenttime < upper(private.local_days(%(day)s, %(day)s))
- order by a.id, d.id, c.hard desc, c.during, c.label
+select appointment_id, driver_id, kind, hard, id, lower(during) as starts, upper(during) as ends, label
+  from private.board_conflicts(%(day)s) order by appointment_id, driver_id, hard desc, during, label
 
 -- name: week_load
 -- one row for each driver and day: the hours they keep, and what they drive. Minutes are those between pickup and drop-off

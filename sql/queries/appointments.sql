@@ -91,7 +91,7 @@ select (private.delete_appointment(%(id)s)).id
 select appointmenttime as after_time, id as after_id from public.appointments where id = %(id)s
 
 -- name: page
--- from the earliest on, or with newest_first from the latest back; keyed by (appointment time, id)
+-- keyed by (appointment time, id); the order is written out, so that an index can serve it
 select t.* from public.trips t
  where t.purged_at is null and (t.deleted_at is not null) = %(archived)s
    and (%(starts)s::timestamptz is null or t.appointmenttime >= %(starts)s) and (%(ends)s::timestamptz is null or t.appointmenttime < %(ends)s)
@@ -103,15 +103,12 @@ select t.* from public.trips t
    and (%(managed_by)s::uuid is null or t.managed_by = %(managed_by)s)
    and (%(q)s::text is null or t.client_name ilike %(q)s or t.knumber ilike %(q)s or t.locationname ilike %(q)s or t.driver_name ilike %(q)s or t.event_name ilike %(q)s
         or t.client_phone like %(digits)s)
-   and (%(after_id)s::uuid is null
-        or case when %(newest_first)s then (t.appointmenttime, t.id) < (%(after_time)s::timestamptz, %(after_id)s::uuid)
-                else (t.appointmenttime, t.id) > (%(after_time)s::timestamptz, %(after_id)s::uuid) end)
- order by case when %(newest_first)s then t.appointmenttime end desc, case when not %(newest_first)s then t.appointmenttime end,
-          case when %(newest_first)s then t.id end desc, t.id
+   and (%(after_id)s::uuid is null or (t.appointmenttime, t.id) > (%(after_time)s::timestamptz, %(after_id)s::uuid))
+ order by t.appointmenttime, t.id
  limit %(limit)s
 
--- name: count
-select count(*) as count from public.trips t
+-- name: page_from_the_latest
+select t.* from public.trips t
  where t.purged_at is null and (t.deleted_at is not null) = %(archived)s
    and (%(starts)s::timestamptz is null or t.appointmenttime >= %(starts)s) and (%(ends)s::timestamptz is null or t.appointmenttime < %(ends)s)
    and (%(status)s::text[] is null or t.operation_status = any (%(status)s))
@@ -122,6 +119,26 @@ select count(*) as count from public.trips t
    and (%(managed_by)s::uuid is null or t.managed_by = %(managed_by)s)
    and (%(q)s::text is null or t.client_name ilike %(q)s or t.knumber ilike %(q)s or t.locationname ilike %(q)s or t.driver_name ilike %(q)s or t.event_name ilike %(q)s
         or t.client_phone like %(digits)s)
+   and (%(after_id)s::uuid is null or (t.appointmenttime, t.id) < (%(after_time)s::timestamptz, %(after_id)s::uuid))
+ order by t.appointmenttime desc, t.id desc
+ limit %(limit)s
+
+-- name: count
+-- from the tables: joins that no condition needs are then left out
+select count(*) as count
+  from public.appointments t
+  left join public.clients c on c.id = t.client_id
+  left join public.drivers d on d.id = t.driver_assigned
+ where t.purged_at is null and (t.deleted_at is not null) = %(archived)s
+   and (%(starts)s::timestamptz is null or t.appointmenttime >= %(starts)s) and (%(ends)s::timestamptz is null or t.appointmenttime < %(ends)s)
+   and (%(status)s::text[] is null or t.operation_status = any (%(status)s))
+   and (%(invoice_status)s::text is null or t.invoice_status = %(invoice_status)s)
+   and (%(driver)s::uuid is null or t.driver_assigned = %(driver)s)
+   and (%(clinic)s::uuid is null or t.clinic_id = %(clinic)s)
+   and (%(client)s::uuid is null or t.client_id = %(client)s)
+   and (%(managed_by)s::uuid is null or t.managed_by = %(managed_by)s)
+   and (%(q)s::text is null or c.full_name ilike %(q)s or c.knumber ilike %(q)s or t.locationname ilike %(q)s or d.name ilike %(q)s or t.event_name ilike %(q)s
+        or c.phone like %(digits)s)
 
 -- name: between
 -- for calendars: every trip that touches those days, but for the archived
@@ -136,3 +153,7 @@ select id, appointment_type, trip_direction, event_name, appointmenttime, pickup
        pickup_address, driver_instructions, client_name, client_phone, driver_first_name
   from private.my_trips(lower(private.local_days(%(first)s, %(last)s)), upper(private.local_days(%(first)s, %(last)s)))
  order by pickuptime, id
+
+-- name: colleagues
+-- who may manage a trip
+select id, full_name, role from private.colleagues() order by lower(full_name), id

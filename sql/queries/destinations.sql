@@ -36,7 +36,12 @@ update public.destinations set latitude = %(latitude)s, longitude = %(longitude)
 select d.id, d.name, d.address, d.city, d.province, d.postal_code, d.phone, d.email, d.contacts, d.notes, d.active, d.latitude, d.longitude,
        d.precision as found, d.created_at, d.updated_at, d.version,
        (select count(*) from public.appointments a where a.clinic_id = d.id and a.deleted_at is null and a.operation_status in ('pending', 'assigned')
-                                                     and a.appointmenttime > public.task_now()) as trips_ahead
+                                                     and a.appointmenttime > public.task_now()) as trips_ahead,
+       (select count(*) from public.client_clinic_times x where x.destination_id = d.id and x.place = 'primary' and x.error is null) as measured,
+       (select to_jsonb(n) from (
+          select b.id, b.task_type, b.status, b.error_message, b.error_hint, b.error_code, b.attempt, b.max_attempts, b.run_after, b.created_at,
+                 b.completed_at, b.dismissed_at, b.superseded_by, b.created_by
+            from public.background_tasks b where b.entity_type = 'destination' and b.entity_id = d.id order by b.created_at desc, b.id limit 1) n) as task
   from public.destinations d
  where (%(q)s::text is null or d.name ilike %(q)s or d.address ilike %(q)s or d.city ilike %(q)s or d.phone ilike %(q)s)
    and (%(active)s::boolean is null or d.active = %(active)s)

@@ -131,6 +131,9 @@ class Accounts:
         who = str(account["user_id"])
         await PASSWORD.look(self._store, who)
         if await self._passwords.verify(account["password_hash"], password):
+            await PASSWORD.look(
+                self._store, who
+            )  # what was guessed meanwhile counts: the right one does not slip through among many
             return
         await PASSWORD.knock(self._store, who)
         wrong = Rejected("Current password is incorrect", "", "Type it again", code="password.wrong")

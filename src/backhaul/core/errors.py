@@ -8,6 +8,7 @@
     ├── Conflict             409  it clashes with what is stored, or with what somebody else is doing
     ├── Locked               423  refused for a while, on purpose
     ├── TooMany              429  slow down
+    │   └── Busy             503  not this caller, but all of them together
     ├── LeaseLost                 another worker has taken this task over: stop, write nothing
     └── OutsideProblem       502  a service outside the office did not do what was asked; `service` names it
         ├── Transient             nothing happened there, or repeating is harmless: it is tried again
@@ -101,6 +102,16 @@ class TooMany(Problem):
     def __init__(self, what: str, why: str = "", todo: str = "", *, retry_after: float, code: str | None = None) -> None:
         super().__init__(what, why, todo, code=code)
         self.retry_after = retry_after
+
+
+class Busy(TooMany):
+    """Too many requests from everybody together; this caller may try again in a moment."""
+
+    status = 503
+    code = "busy"
+
+    def __init__(self, what: str, why: str = "", todo: str = "", *, retry_after: float = 5, code: str | None = None) -> None:
+        super().__init__(what, why, todo, retry_after=retry_after, code=code)
 
 
 class LeaseLost(Problem):

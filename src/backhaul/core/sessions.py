@@ -94,19 +94,22 @@ class Sessions:
         """Opens a session. An unknown user and a wrong password get the same answer in the same time, and lock alike.
 
         Raises: Forbidden for wrong credentials or a disabled account; Locked after five wrong passwords in a row; TooMany
-        where too many failed from one address.
+        where too many failed from one address; Busy where too many strangers sign in at once.
         """
         asked = {"username": username, "device": digest(caller.device) if caller.device else None}
         found = await self._store.call(_FIND, asked)
         known = bool(found["device"])
         if not known:  # a browser where this person has signed in before is not held up by what its neighbours do
             await SIGN_IN.look(self._store, caller.ip)
-        right = await self._passwords.verify(found["password_hash"], password)
+        locked = found["locked_until"] is not None  # said to whoever asks, so it need not take as long as a wrong password
+        right = not locked and await self._passwords.verify(found["password_hash"], password, stranger=not known)
         rehashed = await self._rehash(found, password) if right else None
+        if right and not known:
+            await SIGN_IN.look(self._store, caller.ip)  # what failed from there meanwhile counts, also before a right one
         async with self._store.service() as tx:
             # looked up again, one sign-in of a name at a time: guesses sent all at once count and lock like guesses in a row
             await tx.one(_ONE_AT_A_TIME, asked)
-            account = await tx.one(_FIND, asked) or found
+            account = found if locked else await tx.one(_FIND, asked) or found
             # still the password that was judged: by when it was set, for a twin of this request may have hashed it anew
             right = right and account["changed_at"] == found["changed_at"]
             if not right and account["locked_until"] is None:

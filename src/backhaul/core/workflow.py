@@ -105,7 +105,7 @@ class Reply:
 class Workflow(Generic[FormT, OfficeT]):
     """One thing people do. `form` is what they send; `allow` the roles that may; `audit` the action's name in the log.
 
-    also: other names by which pages may call it.
+    aliases: further names by which it may be called; methods: the verbs of HTTP that call it.
     """
 
     def __init__(
@@ -117,10 +117,12 @@ class Workflow(Generic[FormT, OfficeT]):
         audit: str,
         allow: Collection[str],
         workflows: Workflows[OfficeT],
-        also: Collection[str] = (),
+        aliases: Sequence[str] = (),
+        methods: Sequence[str] = ("POST",),
     ) -> None:
         self.name = name
-        self.also = tuple(also)
+        self.aliases = tuple(aliases)
+        self.methods = tuple(methods)
         self.form = form
         self.entity = entity
         self.audit = audit
@@ -219,12 +221,20 @@ class Workflows(Generic[OfficeT]):
         self.tasks: dict[str, Task[..., OfficeT]] = {}
 
     def workflow(
-        self, name: str, form: type[FormT], *, entity: str, audit: str, allow: Collection[str], also: Collection[str] = ()
+        self,
+        name: str,
+        form: type[FormT],
+        *,
+        entity: str,
+        audit: str,
+        allow: Collection[str],
+        aliases: Sequence[str] = (),
+        methods: Sequence[str] = ("POST",),
     ) -> Workflow[FormT, OfficeT]:
-        """A new workflow. entity: what kind of record it saves, as people and tasks name it. also: its other names."""
+        """A new workflow. entity: what kind of record it saves, as people and tasks name it."""
         if name in self.by_name:
             raise ValueError(f"workflow {name} exists already")
-        made = Workflow(name, form, entity=entity, audit=audit, allow=allow, workflows=self, also=also)
+        made = Workflow(name, form, entity=entity, audit=audit, allow=allow, workflows=self, aliases=aliases, methods=methods)
         self.by_name[name] = made
         return made
 

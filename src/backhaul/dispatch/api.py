@@ -19,7 +19,7 @@ from backhaul.core.queries import Queries
 from backhaul.core.store import Row, Store
 from backhaul.core.task_api import Shape
 from backhaul.core.workflow import Workflow
-from backhaul.dispatch import clients
+from backhaul.dispatch import clients, clinic_times, wanted_times
 from backhaul.dispatch.forms import Form, WithPassword, rejected
 from backhaul.dispatch.office import STAFF, Office
 from backhaul.dispatch.outside import stand_in_names
@@ -38,7 +38,10 @@ select private.write_audit('view_client', 'client', %(client)s, %(user)s, '{}', 
 
 
 def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
-    """POST /webhook/<workflow>: validates the form, every fault at once, then saves and answers. Also by its other names."""
+    """POST /webhook/<workflow>: validates the form, every fault at once, then saves and answers.
+
+    Besides the workflow's own reply, `data.backgroundTasks` names the tasks that follow: {task type: id}.
+    """
 
     async def submit(request: Request, claims: Asking, idempotency_key: IdempotencyKey = None) -> Any:
         form = await read_form(request, workflow.form)
@@ -47,18 +50,22 @@ def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
             await accounts.prove_in_session(claims, form.current_password.get_secret_value())
         store: Store = request.app.state.store
         reply = await workflow.submit(store, form, actor(request, claims), key=idempotency_key)
-        return reply.body
+        tasks = reply.body.get("task_ids", {})
+        return {**reply.body, "task_ids": tasks, "data": {**reply.body.get("data", {}), "backgroundTasks": tasks}}
 
     submit.__doc__ = (workflow.form.__doc__ or "").strip()
-    for name in (workflow.name, *workflow.also):
-        listed = name == workflow.name
-        api.post(
-            f"/webhook/{name}",
-            name=name,
-            tags=["workflows"],
-            openapi_extra=described(workflow.form),
-            include_in_schema=listed,
-        )(submit)
+    for name in (workflow.name, *workflow.aliases):
+        for method in workflow.methods:
+            api.add_api_route(
+                f"/webhook/{name}",
+                submit,
+                methods=[method],
+                name=name,
+                tags=["workflows"],
+                openapi_extra=described(workflow.form),
+                operation_id=f"{name}-{method.lower()}",
+                include_in_schema=name == workflow.name,  # an alias is the same endpoint, described once
+            )
 
 
 def office_endpoints(shape: Shape) -> APIRouter:
@@ -97,16 +104,25 @@ def office_endpoints(shape: Shape) -> APIRouter:
         ident: Annotated[UUID | None, Query(alias="id")] = None,
         knumber: Annotated[str | None, Query(max_length=20)] = None,
     ) -> Any:
-        """One client whole: record, drive times nearest first, all its tasks."""
+        """One client whole: record, times to and from them, trips, all their tasks, and who changed what, as far as one may know.
+
+        clinic_times_pending: the clinics whose travel times are still being calculated.
+        """
         async with person(request, claims) as (tx, who):
             _staff_only(who)
             record = await clients.whole(tx, client_id=ident, knumber=knumber)
-            times = await clients.drive_times(tx, record["id"])
+            around = {
+                "drive_times": await clients.drive_times(tx, record["id"]),
+                "clinic_times": await clinic_times.of_client(tx, record["id"]),
+                "clinic_times_pending": await wanted_times.pending(tx, record["id"]),
+                "trips": await clients.trips(tx, record["id"]),
+                "changes": await clients.changes(tx, record["id"]),
+            }
             tasks = await tx.all(_tasks.of_entity, {"entity_type": "client", "entity_id": record["id"]})
             await tx.as_service()
             by = actor(request, claims)
             await tx.one(_VIEWED, {"client": record["id"], "user": by.id, "ip": by.ip, "agent": by.user_agent})
-        return {"success": True, "client": record, "drive_times": times, "tasks": [shape(task) for task in tasks]}
+        return {"success": True, "client": record, **around, "tasks": [shape(task) for task in tasks]}
 
     @api.get("/portal-config", tags=["pages"], dependencies=[Depends(limited(PUBLIC))])
     async def portal_config(request: Request) -> Any:

@@ -19,7 +19,7 @@ from backhaul.core.store import Row
 from backhaul.dispatch import appointment_lists as lists
 from backhaul.dispatch import destinations
 from backhaul.dispatch.appointment_lists import Wanted
-from backhaul.dispatch.office import STAFF, SUPERVISORS
+from backhaul.dispatch.office import LEAD, STAFF
 from backhaul.dispatch.wall_time import office_day, office_moment
 
 PAST_DAYS = 35  # how far back the appointments page begins
@@ -130,7 +130,7 @@ def appointment_endpoints() -> APIRouter:
     async def operations(request: Request, claims: Asking, day: _Day = None) -> Any:
         """One day's board, today's if none is named: trips, drivers, drive times of each pair, and what speaks against it."""
         async with person(request, claims) as (tx, who):
-            _only(who, SUPERVISORS)
+            _only(who, LEAD)
             reader = await lists.reader(tx)
             board = await lists.board(tx, _day(day) or office_day(reader.now))
         return {

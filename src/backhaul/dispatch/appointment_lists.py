@@ -150,7 +150,8 @@ async def page(db: Db, wanted: Wanted, *, after: UUID | None = None, limit: int 
         if place is None:
             raise NotFound("There is no such page", "The cursor was not made here", "Start from the first page", code="cursor")
         begin = place
-    rows = await db.all(_trips.page, {**parameters, **begin, "limit": limit + 1, "newest_first": newest_first})
+    query = _trips.page_from_the_latest if newest_first else _trips.page
+    rows = await db.all(query, {**parameters, **begin, "limit": limit + 1})
     count = await db.one(_trips.count, parameters) or {}
     following = str(rows[limit - 1]["id"]) if len(rows) > limit else None
     return Page(rows[:limit], following, count.get("count", 0))
@@ -192,3 +193,8 @@ async def week_load(db: Db, day: date, *, driver: UUID | None = None) -> list[Ro
 async def dashboard(db: Db, day: date) -> Row:
     """The day in numbers."""
     return await db.one(_sql.dashboard, {"day": day}) or {}
+
+
+async def colleagues(db: Db) -> list[Row]:
+    """Who may manage a trip, by name: id, full_name, role. Nobody for drivers and clients."""
+    return await db.all(_trips.colleagues)

@@ -17,7 +17,7 @@ from backhaul.core.errors import Conflict, NotFound
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx, jsonb
 from backhaul.dispatch.appointment_forms import AppointmentChange, Assignment, NewAppointment
-from backhaul.dispatch.changes import Changed, check_version, only
+from backhaul.dispatch.changes import Changed, check_version, must_have_changed, only
 from backhaul.dispatch.forms import faulty
 from backhaul.dispatch.wall_time import office
 
@@ -144,7 +144,7 @@ async def update(tx: Tx, form: AppointmentChange) -> Changed[Appointment]:
     check_version(form.given.get("version"), before.version, "this appointment")
     given = form.given | await _looked_up(tx, form)
     _check_whole(before, given)
-    await tx.run(_sql.update, {"id": form.id, "changes": jsonb(only(given, COLUMNS))})
+    must_have_changed(await tx.run(_sql.update, {"id": form.id, "changes": jsonb(only(given, COLUMNS))}), "appointments")
     if "custom_rate" in given and given["custom_rate"] != before.custom_rate:  # None both ways for who may not see costs
         await tx.run(_sql.put_rates, {"rows": jsonb([{"id": form.id, "custom_rate": given["custom_rate"]}])})
     return Changed(before, await get(tx, form.id))
@@ -156,7 +156,7 @@ async def assign(tx: Tx, form: Assignment) -> Changed[Appointment]:
     check_version(form.version, before.version, "this appointment")
     await _know_all(tx, [{"place": 0, "driver_assigned": form.driver_assigned}])
     changes: Row = {"driver_assigned": form.driver_assigned}
-    await tx.run(_sql.update, {"id": form.id, "changes": jsonb(changes)})
+    must_have_changed(await tx.run(_sql.update, {"id": form.id, "changes": jsonb(changes)}), "appointments")
     return Changed(before, await get(tx, form.id))
 
 

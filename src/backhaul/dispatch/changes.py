@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
-from backhaul.core.errors import Conflict
+from backhaul.core.errors import Conflict, Forbidden
 
 T = TypeVar("T")
 # these follow from others, so they say nothing of their own
@@ -47,6 +47,15 @@ def check_version(seen: int | None, stored: int, what: str) -> None:
             "Reload it, then make your changes again",
             code="stale",
         )
+
+
+def must_have_changed(rows: int, what: str) -> None:
+    """rows: how many an update touched. Row-level security lets some read what they may not change, and then touches none.
+
+    Raises: Forbidden.
+    """
+    if rows == 0:
+        raise Forbidden(f"You may not change {what}", "Your role does not include it", "Ask a supervisor", code="role")
 
 
 def only(given: dict[str, Any], columns: Collection[str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from backhaul.core.errors import Conflict, NotFound
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx, jsonb
 from backhaul.dispatch import forms
-from backhaul.dispatch.changes import Changed, check_version, only
+from backhaul.dispatch.changes import Changed, check_version, must_have_changed, only
 from backhaul.dispatch.forms import Change, Email, Form, also, needed, text
 from backhaul.outside.maps import Address, Found, Point
 
@@ -130,7 +130,7 @@ async def update(tx: Tx, form: DestinationChange) -> Changed[Destination]:
     given = only(form.given, NewDestination.model_fields)
     if given.get("name", before.name).lower() != before.name.lower() and await tx.one(_sql.holder_of_name, given):
         raise await _name_taken(tx, given["name"])
-    await tx.run(_sql.update, {"id": form.id, "changes": jsonb(given)})
+    must_have_changed(await tx.run(_sql.update, {"id": form.id, "changes": jsonb(given)}), "destinations")
     return Changed(before, await get(tx, form.id))
 
 

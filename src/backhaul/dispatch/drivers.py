@@ -10,7 +10,7 @@ from uuid import UUID
 from backhaul.core.errors import Conflict, NotFound
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx, jsonb
-from backhaul.dispatch.changes import Changed, check_version, only
+from backhaul.dispatch.changes import Changed, check_version, must_have_changed, only
 from backhaul.dispatch.driver_forms import DriverChange, NewDriver, NewTimeOff, TimeOffChange, Week
 from backhaul.outside.maps import Address, Found, Point
 
@@ -153,7 +153,7 @@ async def update(tx: Tx, form: DriverChange) -> Changed[DriverRecord]:
         holder = await tx.one(_sql.holder_of_email, {"email": given["email"]})
         if holder is not None:
             raise await _email_taken(tx, given["email"])
-    await tx.run(_sql.update, {"id": form.id, "changes": jsonb(given)})
+    must_have_changed(await tx.run(_sql.update, {"id": form.id, "changes": jsonb(given)}), "drivers")
     return Changed(before, await get(tx, form.id))
 
 
@@ -205,7 +205,7 @@ async def change_time_off(tx: Tx, form: TimeOffChange) -> Changed[TimeOff]:
     """Raises: NotFound for an entry that is not there, or not theirs."""
     before = await one_time_off(tx, form.id)
     changes: dict[str, Any] = form.model_dump(exclude={"id", "driver_id"})
-    await tx.run(_sql.change_time_off, {"id": form.id, "changes": jsonb(changes)})
+    must_have_changed(await tx.run(_sql.change_time_off, {"id": form.id, "changes": jsonb(changes)}), "this entry")
     return Changed(before, await one_time_off(tx, form.id))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,17 @@ def _service_account(text: str) -> Key:
     return read_key(text)
 
 
+def _networks(text: str) -> str:
+    """Comma-separated addresses and networks, written in one way. Not everybody: then anybody could say they were anybody."""
+    try:
+        networks = [ip_network(part.strip()) for part in text.split(",")]
+    except ValueError:
+        raise ValueError("it is not a list of addresses like 10.0.0.5 and networks like 10.0.0.0/24") from None
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("it would trust everybody")
+    return ",".join(str(network) for network in networks)
+
+
 def _email(text: str) -> str:
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
         raise ValueError("it is not an e-mail address")
@@ -124,6 +136,14 @@ SETTINGS = (
         secret=True,
     ),
     Setting("host", "BACKHAUL_HOST", "The address to listen on", "127.0.0.1"),
+    Setting(
+        "trusted_proxies",
+        "BACKHAUL_TRUSTED_PROXIES",
+        "The proxies whose word is taken for who asks, and by which scheme (X-Forwarded-For, X-Forwarded-Proto): their addresses"
+        " or networks, separated by commas; nobody else who sends these headers is believed",
+        "127.0.0.1, ::1",
+        parse=_networks,
+    ),
     Setting("port", "BACKHAUL_PORT", "The port to listen on; 0 takes a free one", "8080", parse=_number(0, 65535)),
     Setting(
         "jwt_secret",
@@ -242,7 +262,8 @@ SETTINGS = (
     Setting(
         "public_url",
         "BACKHAUL_PUBLIC_URL",
-        "The address at which people reach the portal, for links in mails; otherwise http:// with host and port",
+        "The address at which people reach the portal, for links in mails; with https:// cookies are for TLS alone and browsers"
+        " are told to use nothing else; otherwise http:// with host and port",
         parse=_url,
     ),
     Setting(
@@ -305,6 +326,13 @@ class Settings:
     def mail_folder(self) -> Path:
         """Where mails are kept when there is no mail server."""
         return self.home / "mail"
+
+    @property
+    def mails_kept_in(self) -> Path | None:
+        """Where mails lie that go to nobody; None where a mail server sends them."""
+        if self["stand_ins"]:
+            return self.home / "stand-ins" / "mail"
+        return None if self["smtp_url"] else self.mail_folder
 
     @property
     def stand_ins_file(self) -> Path:

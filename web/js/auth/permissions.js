@@ -37,7 +37,7 @@
     }
     const table = {
       admin: {
-        pages: [...lead, "admin"],
+        pages: [...lead, "admin", "audit"],
         features: ["all"],
         ...supervisor,
         canHardDeleteAppointments: true,

@@ -10,6 +10,8 @@ const Header = (() => {
   const PAGES = Object.freeze([
     { page: "dashboard", href: "dashboard.html", label: "Dashboard", icon: "house" },
     { page: "clients", href: "clients.html", label: "Clients", icon: "people" },
+    { page: "destinations", href: "destinations.html", label: "Destinations", icon: "geo-alt" },
+    { page: "audit", href: "audit.html", label: "Audit log", icon: "journal-text" },
   ])
   const THEMES = Object.freeze({
     system: { icon: "circle-half", label: "Colours: as this device" },

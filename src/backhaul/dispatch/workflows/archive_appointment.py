@@ -10,14 +10,14 @@ from backhaul.dispatch import appointments
 from backhaul.dispatch.appointment_forms import OneAppointment
 from backhaul.dispatch.appointments import Appointment
 from backhaul.dispatch.changes import Changed
-from backhaul.dispatch.office import STAFF, SUPERVISORS, workflow
+from backhaul.dispatch.office import LEAD, STAFF, workflow
 from backhaul.dispatch.workflows.update_appointment import saved
 
 soft_delete_appointment = workflow(
     "soft-delete-appointment", OneAppointment, entity="appointment", audit="archive_appointment", allow=STAFF
 )
 unarchive_appointment = workflow(
-    "unarchive-appointment", OneAppointment, entity="appointment", audit="unarchive_appointment", allow=SUPERVISORS
+    "unarchive-appointment", OneAppointment, entity="appointment", audit="unarchive_appointment", allow=LEAD
 )
 
 

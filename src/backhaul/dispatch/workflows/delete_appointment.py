@@ -16,7 +16,7 @@ delete_appointment = workflow(
     entity="appointment",
     audit="delete_appointment",
     allow=STAFF,  # whom the database then refuses in the portal's words
-    also=("delete-appointment-with-calendar",),
+    aliases=("delete-appointment-with-calendar",),
 )
 
 

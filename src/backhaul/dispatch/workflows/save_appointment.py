@@ -18,7 +18,7 @@ save_appointment = workflow(
     entity="appointment",
     audit="create_appointment",
     allow=STAFF,
-    also=("save-appointment-v7",),
+    aliases=("save-appointment-v7",),
 )
 
 

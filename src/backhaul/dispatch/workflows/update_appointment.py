@@ -18,7 +18,7 @@ update_appointment = workflow(
     entity="appointment",
     audit="update_appointment",
     allow=STAFF,
-    also=("update-appointment-complete",),
+    aliases=("update-appointment-complete",),
 )
 
 

@@ -9,11 +9,11 @@ from backhaul.core.workflow import Saved
 from backhaul.dispatch import appointments
 from backhaul.dispatch.appointment_forms import Assignment
 from backhaul.dispatch.appointments import Clash
-from backhaul.dispatch.office import SUPERVISORS, workflow
+from backhaul.dispatch.office import LEAD, workflow
 from backhaul.dispatch.workflows.update_appointment import saved
 
 update_driver_assignment = workflow(
-    "update-driver-assignment", Assignment, entity="appointment", audit="assign_driver", allow=SUPERVISORS
+    "update-driver-assignment", Assignment, entity="appointment", audit="assign_driver", allow=LEAD
 )
 
 
