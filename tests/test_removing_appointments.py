@@ -91,6 +91,11 @@ async def test_what_cannot_be_cancelled_is_refused_in_the_pages_words(api: Api, 
     assert "already cancelled" in refused(await cancel(api, own_trips, assigned), 409)["message"]
 
 
+async def test_nobody_is_said_to_be_notified_who_is_not(api: Api, own_trips: Trips) -> None:
+    own_trips.database.all("update office_settings set value = 'false' where key = 'notices_on'")
+    assert (await cancel(api, own_trips, own_trips.trip(driver="Ana"))).json()["message"] == "Appointment cancelled"
+
+
 # ── Archive and restore ──
 
 

@@ -81,6 +81,3 @@ select c.id, c.knumber, c.firstname, c.lastname, c.full_name, c.phone, c.status,
 -- name: drivers_to_choose
 select d.id, d.first_name, d.last_name, d.name, d.active, d.gender, d.google_calendar_id is not null as has_calendar
   from public.drivers d order by d.name, d.id
-
--- name: agents_to_choose
-select c.id, c.full_name, c.role from private.colleagues() c order by c.full_name, c.id

@@ -96,7 +96,7 @@ def appointment_endpoints() -> APIRouter:
             _only(who, STAFF)
             drivers = [row for row in await lists.drivers_to_choose(tx) if row["active"]]
             clinics = await destinations.all_of_them(tx, active=True)
-            agents = await lists.agents_to_choose(tx)
+            agents = await lists.colleagues(tx)
         shown = [clinic | {"postalCode": clinic["postal_code"]} for clinic in clinics]
         return {"success": True, "drivers": drivers, "clinics": shown, "booking_agents": agents}
 

@@ -136,11 +136,6 @@ async def drivers_to_choose(db: Db) -> list[Row]:
     return await db.all(_sql.drivers_to_choose)
 
 
-async def agents_to_choose(db: Db) -> list[Row]:
-    """Who may manage a trip: all of the office's staff."""
-    return await db.all(_sql.agents_to_choose)
-
-
 async def page(db: Db, wanted: Wanted, *, after: UUID | None = None, limit: int = 50, newest_first: bool = False) -> Page:
     """By appointment time. after: the `next` of the page before. Raises: NotFound for a cursor nobody made."""
     parameters = wanted.parameters()
