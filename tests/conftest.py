@@ -15,8 +15,9 @@ from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Clock, Database, TestOffice, copy_of
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
-from tests.fakes import FakeCalendars, FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack, FakeTexts
 from tests.far_google import FarGoogle
+from tests.trips import Trips
 
 TEMPLATE = "template_office"
 
@@ -72,6 +73,11 @@ def slack() -> FakeSlack:
 
 
 @pytest.fixture
+def texts() -> FakeTexts:
+    return FakeTexts()
+
+
+@pytest.fixture
 def calendars() -> FakeCalendars:
     return FakeCalendars()
 
@@ -83,10 +89,24 @@ def google() -> Iterator[FarGoogle]:
 
 
 @pytest.fixture
+def mail() -> FakeMail:
+    return FakeMail()
+
+
+@pytest.fixture
 def office(
-    database: Database, store: Store, clock: Clock, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack, calendars: FakeCalendars
+    database: Database,
+    store: Store,
+    clock: Clock,
+    maps: FakeMaps,
+    quo: FakeQuo,
+    texts: FakeTexts,
+    slack: FakeSlack,
+    calendars: FakeCalendars,
+    mail: FakeMail,
 ) -> TestOffice[Office]:
-    return TestOffice(database, store, workflows, Office(maps, quo, notices=slack, calendars=calendars), clock)
+    outside = Office(maps=maps, quo=quo, texts=texts, notices=slack, calendars=calendars, mail=mail, portal_url=PORTAL)
+    return TestOffice(database, store, workflows, outside, clock)
 
 
 @pytest.fixture
@@ -102,6 +122,11 @@ def supervisor(database: Database) -> Actor:
 @pytest.fixture
 def admin(database: Database) -> Actor:
     return database.person("admin", "Ada Admin")
+
+
+@pytest.fixture
+def trips(database: Database) -> Trips:
+    return Trips(database)
 
 
 def as_login(dsn: str) -> str:

@@ -381,6 +381,16 @@ async def test_key_in_the_query_string_reaches_neither_error_nor_log(far_end: An
     assert "key=" not in shown
 
 
+async def test_the_part_of_a_path_that_tells_of_people_is_sent_but_neither_logged_nor_quoted() -> None:
+    server = Server(httpx.Response(400, text="no such street: Highstreet, in Halifax"))
+    line, end = line_to(server, said=lambda got: got.text), "1,Highstreet"
+    with capture_logs() as logged, pytest.raises(Malformed) as caught:
+        await line.send("GET", "/find/", unlogged=end, repeatable=True)
+    assert server.requests[0].url.path == "/base/find/1,Highstreet"
+    assert logged[0]["path"] == "/find/"
+    assert "Highstreet" not in everything_shown(caught.value) + str(logged)
+
+
 @pytest.mark.parametrize("key", ["two\nlines", "schlüssel", "nul\0"])
 async def test_key_that_cannot_be_a_header_is_a_setting_to_correct_and_is_not_shown(key: str) -> None:
     async def ok(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -401,6 +411,7 @@ async def test_address_that_is_none_is_a_setting_to_correct(url: str) -> None:
     problem = await problem_of(line)
     await line.aclose()
     assert (type(problem), problem.code) == (Misconfigured, "acme.setting")
+    assert ("No address is set" in problem.why) == (url == "")
 
 
 @given(

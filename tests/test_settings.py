@@ -74,8 +74,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ("env", "value"),
     [("BACKHAUL_PORT", "http"), ("BACKHAUL_PORT", "65536"), ("BACKHAUL_PORT", "-1"), ("BACKHAUL_DEMO", "perhaps"),
      ("BACKHAUL_STAND_INS", "localhost:1"), ("BACKHAUL_MAPS", "bing"), ("BACKHAUL_MAPS_ELEMENTS_PER_MINUTE", "1e9"),
+     ("BACKHAUL_MAPS_URL", "localhost:5000"), ("BACKHAUL_GEOCODER_URL", "nominatim"),
      ("BACKHAUL_WORKER_TASKS", "0"), ("BACKHAUL_LOG_LEVEL", "loud"), ("BACKHAUL_ARCHIVE_AT", "25:00"),
-     ("BACKHAUL_ARCHIVE_AT", "three"), ("BACKHAUL_SUPABASE_URL", "ftp://x"), ("BACKHAUL_CALENDAR_USER", "the office")],
+     ("BACKHAUL_ARCHIVE_AT", "three"), ("BACKHAUL_SUPABASE_URL", "ftp://x"), ("BACKHAUL_CALENDAR_USER", "the office"),
+     ("BACKHAUL_MAIL_FROM", "Backhaul"), ("BACKHAUL_MAIL_FROM", "a@b.ca, c@d.ca"), ("BACKHAUL_PUBLIC_URL", "portal.example.ca"),
+     ("BACKHAUL_QUO_API", "v2"), ("BACKHAUL_QUO_FROM", "902-555-0199"), ("BACKHAUL_QUO_FROM", "+0902"),
+     ("BACKHAUL_QUO_FROM", "US1"),
+     ("BACKHAUL_TRUSTED_PROXIES", "*"), ("BACKHAUL_TRUSTED_PROXIES", "10.0.0.5, proxy"),
+     ("BACKHAUL_TRUSTED_PROXIES", "0.0.0.0/0"), ("BACKHAUL_TRUSTED_PROXIES", "10.0.0.5/24")],
 )  # fmt: skip
 def test_a_value_that_cannot_be_is_told_with_its_source_and_its_meaning(tmp_path: Path, env: str, value: str) -> None:
     setting = next(one for one in SETTINGS if one.env == env)
@@ -91,7 +97,8 @@ def test_a_value_that_cannot_be_is_told_with_its_source_and_its_meaning(tmp_path
      ("DATABASE_URL", "host=db pasword=swordfish"), ("DATABASE_URL", "postgresql://me:swordfish@[::1/x"),
      ("BACKHAUL_JWT_SECRET", "swordfish"), ("BACKHAUL_SERVICE_KEY", "swordfish"), ("BACKHAUL_SLACK_WEBHOOK", "swordfish"),
      ("BACKHAUL_CALENDAR_KEY", "swordfish"), ("BACKHAUL_CALENDAR_KEY", '{"private_key": "swordfish"}'),
-     ("BACKHAUL_CALENDAR_KEY", "swordfish\n" * 100), ("BACKHAUL_CALENDAR_KEY", "~swordfish/key.json")],
+     ("BACKHAUL_CALENDAR_KEY", "swordfish\n" * 100), ("BACKHAUL_CALENDAR_KEY", "~swordfish/key.json"),
+     ("BACKHAUL_SMTP_URL", "smtp://office:swordfish@mail.example.ca/inbox")],
 )  # fmt: skip
 def test_what_is_wrong_with_a_secret_is_told_without_it(tmp_path: Path, env: str, value: str) -> None:
     said = told(tmp_path, **{env: value})
@@ -104,6 +111,7 @@ def test_secrets_are_shown_as_set(tmp_path: Path) -> None:
         "DATABASE_URL": f"postgresql://me:{SECRET}@db/x",
         "BACKHAUL_SLACK_WEBHOOK": f"https://x.test/{SECRET}",
         "BACKHAUL_CALENDAR_KEY": key_file(private_key_id=SECRET),
+        "BACKHAUL_SMTP_URL": f"smtp://office:{SECRET}@mail.example.ca",
     }
     settings = read(tmp_path, BACKHAUL_CALENDAR_USER="office@example.test", **secret)
     assert [found.shown for found in settings.found.values() if found.setting.secret] == ["set"] * len(secret)
@@ -140,6 +148,19 @@ def test_a_calendar_key_means_the_real_services(tmp_path: Path) -> None:
     assert read(tmp_path)["stand_ins"] == "http://127.0.0.1:1"
     real = read(tmp_path, BACKHAUL_CALENDAR_KEY=key_file(), BACKHAUL_CALENDAR_USER="office@example.test")
     assert real["stand_ins"] is None
+
+
+def test_the_address_for_people_is_the_one_that_is_set_or_else_where_we_listen(tmp_path: Path) -> None:
+    assert read(tmp_path).public_address == "http://127.0.0.1:8080"
+    assert read(tmp_path, BACKHAUL_HOST="::1", BACKHAUL_PORT="9000").public_address == "http://[::1]:9000"
+    assert read(tmp_path, BACKHAUL_PUBLIC_URL="https://portal.example.ca/").public_address == "https://portal.example.ca"
+
+
+def test_a_mail_server_means_the_real_services_even_beside_stand_ins(tmp_path: Path) -> None:
+    (tmp_path / "stand-ins").mkdir()
+    (tmp_path / "stand-ins" / "address").write_text("http://127.0.0.1:1")
+    assert read(tmp_path)["stand_ins"] == "http://127.0.0.1:1"
+    assert read(tmp_path, BACKHAUL_SMTP_URL="smtp://mail.example.ca")["stand_ins"] is None
 
 
 def test_every_setting_has_a_name_a_variable_and_a_meaning_of_its_own() -> None:

@@ -102,7 +102,7 @@ class SharedLimits:
         match problem:
             case RateLimited():
                 return problem.retry_after
-            case Misconfigured():
+            case Misconfigured(everybodys=True):
                 return problem.leave_s
             case Transient() if probing or in_a_row >= OUTAGE_AFTER:
                 return OUTAGE_HOLD_S

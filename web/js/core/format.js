@@ -11,7 +11,12 @@ const Format = (() => {
   const day = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, day: "numeric", month: "short" })
   const fullDay = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, weekday: "long", day: "numeric", month: "long", year: "numeric" })
   const hourOfDay = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, hour: "2-digit", hourCycle: "h23" })
-  const SHORT_TASK = Object.freeze({ calculate_drive_times: "Drive times", sync_quo: "Quo" })
+  const SHORT_TASK = Object.freeze({
+    calculate_drive_times: "Drive times",
+    calculate_clinic_travel_times: "Clinics",
+    calculate_travel_times: "Travel times",
+    sync_quo: "Quo",
+  })
   // For rows that come without a label, straight from the table.
   const TASK = Object.freeze({
     calculate_drive_times: "Calculate drive times",
