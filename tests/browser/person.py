@@ -61,7 +61,7 @@ class Person:
         await self.go_live()
 
     async def keep_session(self, name: str) -> dict[str, Any]:
-        """A session of their own, as the sign-in leaves it: the cookie in this browser, the rest in the tab. Returns the sign-in's answer."""
+        """A session of their own, as signing in leaves it: the cookie in the browser, the rest in the tab."""
         said = await self.enter_by_cookie(name)
         user = {"id": said["userId"], "role": said["userRole"], **{key: said[key] for key in ("username", "fullName", "email")}}
         kept = {

@@ -23,7 +23,7 @@ const SessionManager = (() => {
   let timer = 0
   let reportTimer = 0
   let reportedAt = -REPORT_MS
-  /** @type {{leftMs: number, wall: number, mono: number}|null} the server's last word */
+  /** @type {{leftMs: number, wall: number, mono: number}|null} the server's last word, as of the moment when it was asked */
   let word = null
   /** @type {{wall: number, mono: number}|null} the last input that the server has not been told of */
   let unreported = null
@@ -52,7 +52,6 @@ const SessionManager = (() => {
     run.abort()
     clearTimeout(timer)
     clearTimeout(reportTimer)
-    reportTimer = 0
     word = null
     unreported = null
     SessionWarning.hide()
@@ -115,7 +114,8 @@ const SessionManager = (() => {
   }
 
   function reportSoon() {
-    if (reportTimer || !running) return
+    if (!running) return
+    clearTimeout(reportTimer)
     const wait = reportedAt + Math.min(REPORT_MS, getCurrentTimeout() / 10) - performance.now()
     if (wait <= 0) report()
     else reportTimer = setTimeout(report, wait)
@@ -124,14 +124,14 @@ const SessionManager = (() => {
   /** @returns {Promise<boolean>} whether the server knows of all input now */
   async function report({ keepalive = false } = {}) {
     clearTimeout(reportTimer)
-    reportTimer = 0
     const input = unreported
     if (!input) return true
+    const asked = now()
     unreported = null
-    reportedAt = performance.now()
+    reportedAt = asked.mono
     try {
       const idle_ms = Math.min(LONGEST_IDLE_MS, Math.round(passedSince(input)))
-      believe(await APIClient.post("/update-activity", { idle_ms }, { keepalive, timeoutMs: PATIENCE_MS }))
+      believe(await APIClient.post("/update-activity", { idle_ms }, { keepalive, timeoutMs: PATIENCE_MS }), asked)
       return true
     } catch (error) {
       if (running && (error.outcomeUnknown || error.status === 429)) {
@@ -153,10 +153,11 @@ const SessionManager = (() => {
   }
 
   async function question(mayRenew) {
+    const asked = now()
     try {
       if (mayRenew && unreported) return await report()
       const asIs = { auth: false, headers: getAuthHeaders() }
-      believe(await APIClient.get("/session-status", { timeoutMs: PATIENCE_MS, ...(mayRenew ? {} : asIs) }))
+      believe(await APIClient.get("/session-status", { timeoutMs: PATIENCE_MS, ...(mayRenew ? {} : asIs) }), asked)
       return true
     } catch (error) {
       if (error.sessionIsOver) endSession(error.message)
@@ -164,14 +165,15 @@ const SessionManager = (() => {
     }
   }
 
-  function believe(said) {
-    hear(said)
-    SessionStore.tell("clock", { said })
+  /** Its answer counts from when it was asked: a device may have slept before it came. */
+  function believe(said, asked) {
+    hear(said, asked)
+    SessionStore.tell("clock", { said, wall: asked.wall })
   }
 
-  function hear({ left_s, limit_s, warn_s }) {
+  function hear({ left_s, limit_s, warn_s }, asked) {
     if (!Number.isFinite(left_s) || !Number.isFinite(limit_s)) return
-    word = { leftMs: left_s * 1000, ...now() }
+    word = { leftMs: left_s * 1000, ...asked }
     learnLimit(getCurrentUser()?.role, { limit_s, warn_s })
     const idle = Activity.idleMs()
     // What this device's clock has made of the stamps is put right.
@@ -201,7 +203,8 @@ const SessionManager = (() => {
     if (!running) return
     const left = getTimeRemaining()
     if (left > warnMs()) SessionWarning.hide()
-    else SessionWarning.show(left, { onStay: stay, onLeave: logout })
+    else SessionWarning.show(left, warnMs(), { onStay: stay, onLeave: logout })
+    if (unreported) reportSoon()
     clearTimeout(timer)
     timer = setTimeout(tick, Math.max(100, left > warnMs() ? Math.min(TICK_MS, left - warnMs()) : left % 1_000 || 1_000))
   }
@@ -236,7 +239,10 @@ const SessionManager = (() => {
   }
 
   document.addEventListener("auth:signed-out", stop)
-  SessionStore.onTold("clock", ({ session, said }) => session === SessionStore.sessionId() && hear(said))
+  SessionStore.onTold("clock", ({ session, said, wall }) => {
+    const mono = performance.now() - Math.max(0, Date.now() - wall)
+    if (session === SessionStore.sessionId()) hear(said, { wall, mono })
+  })
 
   return Object.freeze({
     IDLE,

@@ -22,9 +22,16 @@ const ForgotPassword = (() => {
   function open(username) {
     const form = byId("forgotPasswordForm")
     FormFaults.clear(form)
+    ask(form, true)
     byId("forgotPasswordEmail").value = username
     byId("forgotPasswordModal").showModal()
     byId("forgotPasswordEmail").focus()
+  }
+
+  /** @param {boolean} on false: it has been asked, and nothing is left but to close */
+  function ask(form, on) {
+    for (const node of [form.querySelector(".field"), byId("forgotPasswordHelp"), byId("forgotPasswordSend")]) node.hidden = !on
+    form.querySelector("[data-close]").textContent = on ? "Cancel" : "Close"
   }
 
   async function send(form) {
@@ -38,6 +45,7 @@ const ForgotPassword = (() => {
       await APIClient.post("/forgot-password", { username: byId("forgotPasswordEmail").value.trim().toLowerCase() }, { auth: false })
       const note = el("p", { class: "notice working", tabindex: -1 }, icon("check-circle"), el("span", {}, SENT))
       fill(form.querySelector(".form-problems"), note)
+      ask(form, false)
       note.focus()
     } catch (error) {
       FormFaults.show(form, error.fields, error)

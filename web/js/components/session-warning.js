@@ -6,40 +6,38 @@
  */
 const SessionWarning = (() => {
   const { el, svg, fill, icon } = Dom
-  const SPOKEN_S = Object.freeze([30, 10])
+  const SPOKEN_S = Object.freeze([10, 30])
   const LAST_MS = 60_000
   const ROUND = 2 * Math.PI * 44
 
   let dialog = null
-  let whole = 0
   let spoken = 0
   let on = { onStay: async () => true, onLeave: () => {} }
 
   /**
    * Opens it, or moves it on.
    * @param {number} leftMs
+   * @param {number} wholeMs the time from the first warning to the end
    * @param {{onStay: () => Promise<boolean>, onLeave: () => void}} answers onStay: whether the server has heard it
    */
-  function show(leftMs, answers) {
+  function show(leftMs, wholeMs, answers) {
     on = answers
     dialog ??= build()
     const seconds = Math.ceil(leftMs / 1_000)
     const opens = !dialog.open
     if (opens) {
-      whole = leftMs
-      spoken = seconds
+      spoken = step(seconds)
       fill(part("problem"))
       part("words").textContent = `You will be signed out in ${inWords(seconds)}, to protect people's records.`
       dialog.showModal()
       part("stay").focus()
     }
     part("clock").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`
-    part("ring").setAttribute("stroke-dashoffset", String(ROUND * (1 - Math.min(1, leftMs / whole))))
+    part("ring").setAttribute("stroke-dashoffset", String(ROUND * (1 - Math.min(1, leftMs / wholeMs))))
     dialog.dataset.last = String(leftMs <= LAST_MS)
-    if (!opens && seconds < spoken && (seconds % 60 === 0 || SPOKEN_S.includes(seconds)) && seconds > 0) {
-      spoken = seconds
-      Dom.announce(`Signed out in ${inWords(seconds)}.`)
-    }
+    if (seconds === 0 || step(seconds) >= spoken) return
+    spoken = step(seconds)
+    Dom.announce(`Signed out in ${inWords(seconds)}.`)
   }
 
   /** Takes it away: somebody is here, in this tab or another. The focus goes back where it was. */
@@ -121,6 +119,11 @@ const SessionWarning = (() => {
     if (document.activeElement !== from && dialog.contains(document.activeElement) && document.activeElement !== dialog) return
     event.preventDefault()
     to.focus()
+  }
+
+  /** The time next above that is spoken of. */
+  function step(seconds) {
+    return SPOKEN_S.find((at) => seconds <= at) ?? Math.ceil(seconds / 60) * 60
   }
 
   /** "5 minutes", "1 minute", "30 seconds"; longer ones to the nearest minute. */

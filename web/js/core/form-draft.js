@@ -60,14 +60,14 @@ const FormDraft = (() => {
     if (restored.length === 0) return
     const dialog = form.closest("dialog")
     if (open && dialog && !dialog.open) dialog.showModal()
-    tell(form)
-    if (open) restored.at(-1).focus()
+    const note = tell(form)
+    if (open) note.focus() // Read aloud, and on top of the form.
   }
 
   function tell(form) {
     const note = el(
       "div",
-      { class: "notice draft-note" },
+      { class: "notice draft-note", tabindex: -1 },
       icon("arrow-counterclockwise"),
       el("p", {}, "Restored what you had typed."),
       el("button", { type: "button", class: "btn btn-sm btn-quiet", onclick: () => discard(form) }, "Discard"),
@@ -75,7 +75,7 @@ const FormDraft = (() => {
     const place = form.querySelector(".form-problems")
     if (place) place.before(note)
     else form.prepend(note)
-    Dom.announce("Restored what you had typed.")
+    return note
   }
 
   function discard(form) {
