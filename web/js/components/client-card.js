@@ -202,7 +202,12 @@ const ClientCard = (() => {
       at &&
         el(
           "button",
-          { type: "button", class: "btn btn-sm btn-primary", "data-focus": `correct-${task.id}`, onclick: () => ClientForm.edit(data.client, { at }) },
+          {
+            type: "button",
+            class: "btn btn-sm btn-primary",
+            "data-focus": `correct-${task.id}`,
+            onclick: () => ClientForm.edit(data.client, { at }),
+          },
           "Correct the address",
         ),
       retryButton(task),

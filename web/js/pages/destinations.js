@@ -232,7 +232,8 @@
       put(answer.data.destination, answer.task_ids)
       rowNode(one.id)?.querySelector("[data-action=turn]")?.focus()
     } catch (error) {
-      fill(byId("savedNote"), Dom.problem(error, el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: load }, "Read the list again")))
+      const again = el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: load }, "Read the list again")
+      fill(byId("savedNote"), Dom.problem(error, again))
     } finally {
       button.removeAttribute("aria-disabled")
     }
