@@ -94,6 +94,7 @@ PEOPLES_FUNCTIONS = {
         "my_id", "my_role", "may", "is_staff", "is_supervisor", "is_person", "acting_user",
         "retry_task", "dismiss_task", "undismiss_task", "dismiss_all_tasks", "claim_click",
         "save_profile", "create_user", "change_user", "unlock_user", "sign_out", "open_sessions", "list_users",
+        "take_password", "give_temporary_password",
         "link_user", "my_driver", "my_client", "colleagues",
         "office_zone", "local_day", "local_days", "weekday", "is_week", "usual_week", "hours_on", "are_contacts",
         "buffered_minutes", "is_setting", "trip_times", "clock_times", "known_transit", "driver_conflicts",

@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from backhaul import cli
+from backhaul.core import logs
 from backhaul.core.testing import Database
 from tests.conftest import as_login
 
@@ -40,7 +41,7 @@ class Terminal:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
         self.home = home
-        monkeypatch.setattr(cli.logs, "configure", lambda *_, **__: None)  # it is for a whole process
+        monkeypatch.setattr(logs, "configure", lambda *_, **__: None)  # it is for a whole process
         for name in ("BACKHAUL_DEMO_PASSWORD", "BACKHAUL_PORT", "BACKHAUL_STAND_INS"):
             monkeypatch.delenv(name, raising=False)
         self.set(BACKHAUL_HOME=str(home), DATABASE_URL=database_url)
@@ -81,7 +82,9 @@ def failed(database: Database, owner: UUID, label: str = "Jane Roe") -> UUID:
 
 COMMANDS = (
     "", "up", "serve", "worker", "migrate", "import", "archive", "check", "tasks", "tasks list", "tasks show", "tasks retry",
-    "tasks dismiss", "sandbox", "sandbox serve", "sandbox fail", "audit", "audit verify", "audit list", "audit export",
+    "tasks dismiss", "users", "users list", "users create-admin", "users reset", "users unlock", "users deactivate",
+    "users activate", "users sign-out", "sandbox", "sandbox serve", "sandbox fail", "audit", "audit verify", "audit list",
+    "audit export",
 )  # fmt: skip
 
 

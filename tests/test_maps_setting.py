@@ -23,7 +23,7 @@ from backhaul.dispatch.workflows.add_client import add_client
 from backhaul.outside.maps import Address
 from backhaul.sandbox.app import create_app
 from backhaul.sandbox.server import StandInServer, listen
-from tests.fakes import FakeMail, FakeQuo
+from tests.fakes import PORTAL, FakeMail, FakeQuo
 from tests.test_add_client import jane
 
 ARGYLE = Address(line="1841 Argyle Street", city="Halifax", province="NS", postal_code="B3J 3A5")
@@ -121,7 +121,8 @@ async def test_a_missing_geocoder_is_one_notice_while_the_other_clients_wait(
     chosen, limits = settings(tmp_path, maps="osrm", maps_url=NOBODY), SharedLimits(store)
     await limits.set(*limits_of(chosen))
     async with outside(chosen, limits) as office:
-        world = TestOffice(database, store, workflows, Office(maps=office.maps, quo=FakeQuo(), mail=FakeMail()), clock)
+        measuring = Office(maps=office.maps, quo=FakeQuo(), mail=FakeMail(), portal_url=PORTAL)
+        world = TestOffice(database, store, workflows, measuring, clock)
         for number in range(3):
             await world.submit(add_client, jane(kNumber=f"K000000{number}"), by=agent)
         await world.work()

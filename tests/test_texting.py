@@ -27,7 +27,7 @@ from backhaul.dispatch.office import Office, Texts
 from backhaul.dispatch.texting import see_it_arrive, send_once
 from backhaul.outside.quo_messages import QuoTexts, Sent
 from backhaul.sandbox.app import StandIns, create_app
-from tests.fakes import FakeMail, FakeMaps, FakeQuo, FakeTexts
+from tests.fakes import PORTAL, FakeMail, FakeMaps, FakeQuo, FakeTexts
 
 TEXT, TO = "Your ride comes at 9:30", "+19025550100"
 
@@ -114,7 +114,7 @@ def desk_on(
         return await told[-1](run)
 
     database.all("select create_background_task('client', %s, 'Jane Roe', 'send_text', max_attempts => 3)", uuid4())
-    outside = Office(maps=FakeMaps(), quo=FakeQuo(), mail=FakeMail(), texts=texts)
+    outside = Office(maps=FakeMaps(), quo=FakeQuo(), mail=FakeMail(), portal_url=PORTAL, texts=texts)
     return TestOffice(database, store, made, outside, clock), told.append
 
 
@@ -315,7 +315,8 @@ async def test_only_a_person_brings_a_third_sending_not_a_task_that_retries_by_i
         return await one_text(run)
 
     database.all("select create_background_task('client', %s, 'Jane Roe', 'send_text', max_attempts => 3)", uuid4())
-    office = TestOffice(database, store, made, Office(maps=FakeMaps(), quo=FakeQuo(), mail=FakeMail(), texts=texts), clock)
+    outside = Office(maps=FakeMaps(), quo=FakeQuo(), mail=FakeMail(), portal_url=PORTAL, texts=texts)
+    office = TestOffice(database, store, made, outside, clock)
     texts.swallows = 9
     ended = [await office.work(after_s=120) for _ in range(5)]
     assert ended == [["snoozed"], ["snoozed"], ["again"], ["again"], ["failed"]]
@@ -539,7 +540,7 @@ class World:
     async def try_once(self) -> Sent | None:
         """One attempt by a worker; what it returned, or None. A person retries whatever failed, and time goes by."""
         self.attempt += 1
-        office = Office(maps=FakeMaps(), quo=FakeQuo(), mail=FakeMail(), texts=self)
+        office = Office(maps=FakeMaps(), quo=FakeQuo(), mail=FakeMail(), portal_url=PORTAL, texts=self)
         run = Run(UUID(int=1), "send_text", self.attempt, "client", UUID(int=2), None, {}, None, office, self, self)
         try:
             return await send_once(run, TEXT, TO, "the text")

@@ -251,7 +251,7 @@ def test_the_password_made_at_a_first_start_is_shown_even_if_that_start_fails(
         ups.up(settings, stand_ins=False, with_demo=True, say=second.append)
     assert any("the one shown at the first start" in line for line in second)
     assert database.value("select count(*) from clients") > 10
-    assert database.value("select count(*) from users") == 4
+    assert database.value("select count(*) from users") == 6
 
 
 class LinkFamily(Family):

@@ -27,6 +27,8 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # One crew in the whole process, whoever asks: half of the machine at most. The last in its queue waits about a second.
 _HANDS = max(1, (os.cpu_count() or 2) // 2)
 _CREW = Crew("argon2", hands=_HANDS, queue=32 * _HANDS, full="Too many people are signing in at once")
+# Told over the telephone: small letters and digits that neither look alike nor make words. Twenty of them are 81 bits.
+_ALPHABET, _GROUPS, _OF_EACH = "cdfhjkmnprtwxy347", 4, 5
 
 
 class Passwords:
@@ -58,6 +60,11 @@ class Passwords:
             return self._hasher.check_needs_rehash(password_hash)
         except InvalidHashError:
             return False
+
+
+def temporary_password() -> str:
+    """A new random one, for somebody who is to choose their own: "cdfhj-kmnpr-twxy3-47cdf". 81 bits, easy to read aloud."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_OF_EACH)) for _ in range(_GROUPS))
 
 
 @dataclass(frozen=True, slots=True)

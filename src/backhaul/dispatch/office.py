@@ -14,8 +14,9 @@ from backhaul.outside.maps import Maps
 from backhaul.outside.quo import Contact, Kept
 from backhaul.outside.quo_messages import Sent
 
-STAFF = frozenset({"admin", "supervisor", "booking_agent"})
-LEAD = frozenset({"admin", "supervisor"})
+ADMINS = frozenset({"admin"})
+LEAD = ADMINS | {"supervisor"}
+STAFF = LEAD | {"booking_agent"}
 EVERYBODY = STAFF | {"driver", "client"}
 OFFICE_TIME = ZoneInfo("America/Halifax")
 

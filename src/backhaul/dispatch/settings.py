@@ -328,6 +328,13 @@ class Settings:
         return self.home / "mail"
 
     @property
+    def mails_kept_in(self) -> Path | None:
+        """Where mails lie that go to nobody; None where a mail server sends them."""
+        if self["stand_ins"]:
+            return self.home / "stand-ins" / "mail"
+        return None if self["smtp_url"] else self.mail_folder
+
+    @property
     def stand_ins_file(self) -> Path:
         """Where a running `backhaul up` says at which address its stand-ins are."""
         return self.home / "stand-ins" / "address"

@@ -169,7 +169,7 @@
   }
 
   function acts(one) {
-    const lost = one.task && OpenFailures.isOpen(one.task) && one.task.error_code?.endsWith("not_found")
+    const lost = one.task && OpenFailures.isOpen(one.task) && ["maps.not_found", "maps.no_address"].includes(one.task.error_code)
     return [
       act(
         one,

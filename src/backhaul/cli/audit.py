@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 from rich.text import Text
 
-from backhaul import cli
+from backhaul.cli.shared import Json, new_table, print_json, print_table, progress_bar, say, with_store
 from backhaul.core import audit_chain
 from backhaul.core.audit import BATCH, AuditLog, Page, Wanted, note_reading
 from backhaul.core.audit_api import Conditions
@@ -26,7 +26,6 @@ from backhaul.core.store import Row, Store, Tx
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.records import audit_log
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 From = Annotated[str | None, typer.Option("--from", metavar="DAY", help="From this day of the office on, as 2026-11-23.")]
 To = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Up to this day, included.")]
 Who = Annotated[str | None, typer.Option("--who", help="A user's id, or a part of a name.")]
@@ -53,17 +52,17 @@ def verify(
     kept = _digest(since_digest)
 
     async def run(store: Store) -> Verdict:
-        with cli._bar(not as_json) as bar:
+        with progress_bar(not as_json) as bar:
             job = bar.add_task("Checking", total=None)
             async with store.service() as tx:
                 return await audit_chain.verify(
                     tx, kept=kept, progress=lambda done, total: bar.update(job, completed=done, total=total)
                 )
 
-    verdict = cli._with_store(run)
+    verdict = with_store(run)
     said = _log().verdict(verdict)
     if as_json:
-        cli._print_json(verdict.told() | {"message": said, "since_digest": verdict.kept, "since_seal": verdict.kept_seal})
+        print_json(verdict.told() | {"message": said, "since_digest": verdict.kept, "since_seal": verdict.kept_seal})
         raise typer.Exit(0 if verdict.well else 1)
     if not verdict.well:
         raise Problem(
@@ -72,15 +71,13 @@ def verify(
             "Change nothing; compare it with a backup. See docs/operations.md, The audit log",
             code="audit.broken",
         )
-    cli._say(said)
+    say(said)
     if verdict.unsealed:
-        cli._say(f"Not sealed yet: {verdict.unsealed}. A worker seals what is new every few seconds.")
+        say(f"Not sealed yet: {verdict.unsealed}. A worker seals what is new every few seconds.")
     if verdict.kept_seal is not None:
-        cli._say(
-            f"The digest that was kept is that of seal {verdict.kept_seal}: all that was sealed until then is still the same."
-        )
+        say(f"The digest that was kept is that of seal {verdict.kept_seal}: all that was sealed until then is still the same.")
     if verdict.digest is not None:
-        cli._say(f"Last digest, of seal {verdict.last_seal}; keep it elsewhere: {verdict.digest}")
+        say(f"Last digest, of seal {verdict.last_seal}; keep it elsewhere: {verdict.digest}")
 
 
 @audit.command("list")
@@ -105,16 +102,16 @@ def audit_list(
     async def run(store: Store) -> Page:
         return await _first(store, "view_audit_log", wanted, limit)
 
-    entries = cli._with_store(run).entries
+    entries = with_store(run).entries
     if as_json:
-        cli._print_json(entries)
+        print_json(entries)
     elif not entries:
-        cli._say("No entries.")
+        say("No entries.")
     else:
-        table = cli._table("no.", "when", "who", "what", "record", "why not")
+        table = new_table("no.", "when", "who", "what", "record", "why not")
         for entry in entries:
             table.add_row(*(Text(" ".join(str(value or "").split())) for value in _shown(entry)))
-        cli._print_table(table)
+        print_table(table)
 
 
 @audit.command("export")
@@ -148,7 +145,7 @@ def export(
             async for piece in as_csv(log.batches(wanted, first, transaction), log.zone):
                 file.write(piece)
 
-    cli._with_store(run)
+    with_store(run)
 
 
 def _log() -> AuditLog:
