@@ -9,6 +9,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,7 @@ def test_every_requirement_that_a_test_says_it_proves_is_in_the_document(rows: R
     assert {(file, number) for file, number in claimed if number not in judged} == set()
 
 
+@cache
 def defined(file: Path) -> set[str]:
     """The names of the tests in a file; none where there is no such file."""
     if not file.is_file():
