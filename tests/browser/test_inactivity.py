@@ -125,7 +125,7 @@ async def test_a_request_refused_for_inactivity_ends_the_page_without_a_renewal(
     seat = await enter(agent, live="polling")
     asked = asked_of(agent)
     seat.age(LIMIT_MIN + 1)
-    await agent.page.evaluate("TaskMonitor.refresh()")
+    await agent.page.evaluate("() => { TaskMonitor.refresh() }")
     await expect(agent.page.locator("#loginNotice")).to_have_text(EXPIRED)
     assert "/webhook/refresh-token" not in asked
 
@@ -182,7 +182,12 @@ async def test_input_is_reported_by_how_long_it_is_past_at_most_every_15_seconds
     agent = await person()
     seat = await enter(agent, "clients.html")
     told: list[int] = []
-    agent.page.on("request", lambda one: told.append(one.post_data_json["idle_ms"]) if "update-activity" in one.url else None)
+
+    def hear(request: Request) -> None:
+        if "update-activity" in request.url:
+            told.append(json.loads(request.post_data or "")["idle_ms"])
+
+    agent.page.on("request", hear)
     await seat.clock.forward(1)
     search = agent.page.get_by_label("Search the clients")
     async with agent.page.expect_response("**/update-activity"):
@@ -295,6 +300,20 @@ async def test_a_stale_stamp_found_on_load_signs_out_without_a_renewal(person: P
     assert "/webhook/update-activity" not in asked
     assert await agent.page.evaluate(_LEFT_BEHIND) == []
     assert agent.page.url.endswith("?next=clients.html%3Fq%3Droe")
+
+
+async def test_no_path_renews_a_session_that_lay_idle(person: People) -> None:
+    agent = await person()
+    seat = await enter(agent)
+    asked = asked_of(agent)
+    seat.age(LIMIT_MIN + 1)
+    over = agent.portal.expired(await agent.page.evaluate("JWTManager.getAccessToken()"))
+    await agent.page.evaluate("(token) => sessionStorage.setItem('rrts_access_token', token)", over)
+    await agent.page.evaluate("SessionManager.stop()")
+    await agent.page.evaluate(stamped(-(LIMIT_MIN + 1)))
+    await agent.page.evaluate("() => { TaskMonitor.refresh() }")  # is told that its token is over
+    await expect(agent.page.locator("#loginNotice")).to_have_text(EXPIRED)
+    assert "/webhook/refresh-token" not in asked
 
 
 async def test_a_stale_stamp_is_no_matter_while_the_server_says_that_the_session_is_alive(person: People) -> None:

@@ -5,8 +5,8 @@
  * limits (`/portal-config`). What this tab and its stamps know only says when to ask.
  *
  * - Input is reported by how long it is past, at most every 15 s (or a tenth of a short limit); polling, streams and renewal never are.
- * - Before a warning and before the end the server is asked, and its answer passed on to the other tabs. It may know of input elsewhere, and a
- *   device's clock may have been put forward.
+ * - Before a warning and before the end the server is asked: a save counts there too, and a device's clock may have been put forward. Input in
+ *   another tab is known by its stamp, and takes the warning away.
  * - Where it cannot be asked (no connection; the access token ended, and renewing it is what an idle session must not do) the stamps decide.
  * - Until the limits are known nobody has been inactive for too long: any guess might be shorter than the truth, and the server refuses anyway.
  */
@@ -131,7 +131,7 @@ const SessionManager = (() => {
     reportedAt = asked.mono
     try {
       const idle_ms = Math.min(LONGEST_IDLE_MS, Math.round(passedSince(input)))
-      believe(await APIClient.post("/update-activity", { idle_ms }, { keepalive, timeoutMs: PATIENCE_MS }), asked)
+      hear(await APIClient.post("/update-activity", { idle_ms }, { keepalive, timeoutMs: PATIENCE_MS }), asked)
       return true
     } catch (error) {
       if (running && (error.outcomeUnknown || error.status === 429)) {
@@ -157,7 +157,7 @@ const SessionManager = (() => {
     try {
       if (mayRenew && unreported) return await report()
       const asIs = { auth: false, headers: getAuthHeaders() }
-      believe(await APIClient.get("/session-status", { timeoutMs: PATIENCE_MS, ...(mayRenew ? {} : asIs) }), asked)
+      hear(await APIClient.get("/session-status", { timeoutMs: PATIENCE_MS, ...(mayRenew ? {} : asIs) }), asked)
       return true
     } catch (error) {
       if (error.sessionIsOver) endSession(error.message)
@@ -166,11 +166,6 @@ const SessionManager = (() => {
   }
 
   /** Its answer counts from when it was asked: a device may have slept before it came. */
-  function believe(said, asked) {
-    hear(said, asked)
-    false && SessionStore.tell("clock", { said, wall: asked.wall })
-  }
-
   function hear({ left_s, limit_s, warn_s }, asked) {
     if (!Number.isFinite(left_s) || !Number.isFinite(limit_s)) return
     word = { leftMs: left_s * 1000, ...asked }
@@ -239,10 +234,6 @@ const SessionManager = (() => {
   }
 
   document.addEventListener("auth:signed-out", stop)
-  SessionStore.onTold("clock", ({ session, said, wall }) => {
-    const mono = performance.now() - Math.max(0, Date.now() - wall)
-    if (session === SessionStore.sessionId()) hear(said, { wall, mono })
-  })
 
   return Object.freeze({
     IDLE,

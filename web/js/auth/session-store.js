@@ -118,7 +118,7 @@ const SessionStore = (() => {
 
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("rrts-session") : null
 
-  /** Tells the other tabs. @param {string} about "renewed" | "opened" | "end" | "clock" */
+  /** Tells the other tabs. @param {string} about "renewed" | "opened" | "end" */
   function tell(about, what) {
     channel?.postMessage({ about, session: sessionId(), ...what })
   }
