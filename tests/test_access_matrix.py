@@ -297,6 +297,16 @@ async def test_a_clients_record_that_was_looked_at_says_by_whom(house: House) ->
     assert row == {"user_id": house.people["supervisor"].id, "entity_id": house.client, "ip": "203.0.113.7"}
 
 
+async def test_a_card_that_reads_itself_anew_is_one_look_and_the_next_look_another(house: House) -> None:
+    looks = "select count(*) from audit_logs where action = 'view_client'"
+    for who in ("supervisor", "supervisor", "booking_agent", "supervisor"):
+        await house.api.get("/webhook/get-client", id=house.client, by=house.people[who])
+    assert house.api.database.value(looks) == 2
+    house.api.database.all("update testing.clock set now = now + interval '10 minutes'")
+    await house.api.get("/webhook/get-client", id=house.client, by=house.people["supervisor"])
+    assert house.api.database.value(looks) == 3
+
+
 async def ask(house: House, name: str, verb: Verb, *, by: Actor | str | None) -> Any:
     method, _, path = name.partition(" ")
     what = verb.ask(house) if callable(verb.ask) else verb.ask

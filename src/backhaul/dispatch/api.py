@@ -32,8 +32,13 @@ select l.role, extract(epoch from l.idle_for)::double precision as limit_s,
        extract(epoch from l.warn_before)::double precision as warn_s
   from private.inactivity_limits l
 """
+# an open card reads itself anew whenever its tasks move: one look of ten minutes is one entry
 _VIEWED = b"""
 select private.write_audit('view_client', 'client', %(client)s, %(user)s, '{}', %(ip)s, %(agent)s)
+ where not exists (
+   select from public.audit_logs a
+    where a.entity_type = 'client' and a.entity_id = %(client)s and a.action = 'view_client' and a.user_id = %(user)s
+      and a.ip_address is not distinct from %(ip)s::inet and a.created_at > public.task_now() - interval '10 minutes')
 """
 
 
