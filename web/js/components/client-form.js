@@ -80,23 +80,31 @@ const ClientForm = (() => {
 
   function begin(client) {
     const form = byId("addClientForm")
+    if (client) lay(form, client)
+    FormFaults.clear(form)
+    byId("addClientTitle").textContent = client ? `Edit ${client.firstname} ${client.lastname}` : "Add client"
+    busy(byId("saveClientBtn"), false)
+    byId("addClientModal").showModal()
+  }
+
+  /** Puts a client into the form, or what was typed of a new one. Only a new one is kept beyond the page: see form-draft.js. */
+  function lay(form, client) {
+    if (!editing) drafts.set(NEW, { typed: typedIn(form), version: null })
+    form.removeAttribute("data-draft") // before the reset, which forgets what is kept under that name
     const draft = drafts.get(client?.id ?? NEW)
     editing = client && { ...client, version: draft?.version ?? client.version }
     form.reset()
-    FormFaults.clear(form)
     offer(client) // before the clinics are read, so that saving cannot lose the one that is kept
     if (client) fillIn(form, client)
+    opened = snapshot(form)
     for (const [name, value] of draft?.typed ?? []) if (form.elements[name]) form.elements[name].value = value
-    byId("addClientTitle").textContent = client ? `Edit ${client.firstname} ${client.lastname}` : "Add client"
+    if (!client) form.dataset.draft = "client"
     byId("kNumber").readOnly = Boolean(client)
     byId("kNumber-help").textContent = client ? "Stays as it was saved" : "K and seven digits, as on the card"
     byId("email").required = !client
     byId("statusField").hidden = !client
     archivable(client)
     form.querySelector("details").open = [...form.elements].some((field) => field.name.startsWith("secondary_") && field.value !== "")
-    busy(byId("saveClientBtn"), false)
-    byId("addClientModal").showModal()
-    opened = draft ? "" : snapshot(form)
   }
 
   function fillIn(form, client) {
@@ -131,23 +139,29 @@ const ClientForm = (() => {
         return // The choice is optional; the list is asked for again when the form is opened next.
       }
     }
-    const before = snapshot(byId("addClientForm"))
+    const untouched = snapshot(byId("addClientForm")) === opened
     const chosen = byId("primaryClinicId").value || (editing?.primary_clinic_id ?? "")
     offer(editing)
     byId("primaryClinicId").value = chosen
-    if (opened === before) opened = snapshot(byId("addClientForm"))
+    if (untouched) opened = snapshot(byId("addClientForm"))
   }
 
   // ── What is typed and not saved ──
 
-  function snapshot(form) {
-    return JSON.stringify([...new FormData(form)].map(([name, value]) => [name, String(value)]))
+  function typedIn(form) {
+    return [...new FormData(form)].map(([name, value]) => /** @type {[string, string]} */ ([name, String(value)]))
   }
 
+  function snapshot(form) {
+    return JSON.stringify(typedIn(form))
+  }
+
+  /** When the dialog closes: the form goes back to the new client, whoever was in it. */
   function keep(form) {
-    const now = snapshot(form)
-    if (now === opened) drafts.delete(editing?.id ?? NEW)
-    else drafts.set(editing?.id ?? NEW, { typed: JSON.parse(now), version: editing?.version ?? null })
+    if (!editing) return
+    if (snapshot(form) === opened) drafts.delete(editing.id)
+    else drafts.set(editing.id, { typed: typedIn(form), version: editing.version })
+    lay(form, null)
   }
 
   function forget(form) {
