@@ -63,9 +63,9 @@ async def test_accounts_are_listed_one_to_a_line_with_their_state(terminal: Term
     told = await run(terminal, "users", "list")
     lines = {line.split()[0]: " ".join(line.split()) for line in told.out.splitlines()}
     assert len(told.out.splitlines()) == 6
-    assert lines[jane] == f"{jane} Jane Roe booking_agent open 2026-11-23 10:00 1"
+    assert lines[jane] == f"{jane} Jane Roe booking_agent active 2026-11-23 10:00 1"
     assert lines[locked] == f"{locked} Lou driver locked until 2026-11-23 10:15 never 0"
-    assert lines[closed] == f"{closed} Clo driver closed never 0"
+    assert lines[closed] == f"{closed} Clo driver deactivated never 0"
     assert lines[waiting] == f"{waiting} [bold]Wai[/] driver temporary password until 2026-11-24 10:00 never 0"
     rows = {row["username"]: row for row in (await run(terminal, "users", "list", "--json")).json}
     assert (rows[jane]["open_sessions"], rows[closed]["is_active"]) == (1, False)
@@ -210,12 +210,12 @@ async def test_somebody_locked_out_may_try_again(terminal: Terminal, api: Api, j
 
 async def test_a_leaver_is_out_at_once_and_may_come_back(terminal: Terminal, api: Api, jane: str) -> None:
     token = (await sign_in(api, jane)).json()["access_token"]
-    assert (await run(terminal, "users", "deactivate", jane)).out.strip() == "Jane Roe's account is closed now."
+    assert (await run(terminal, "users", "deactivate", jane)).out.strip() == "Jane Roe's account is deactivated now."
     refused(await api.get("/webhook/get-clients", by=token), 401, "disabled")
-    assert (await run(terminal, "users", "deactivate", jane)).out.strip() == "Jane Roe's account was closed already."
+    assert (await run(terminal, "users", "deactivate", jane)).out.strip() == "Jane Roe's account was deactivated already."
     told = await run(terminal, "users", "reset", jane)
-    assert (told.code, "Open the account first" in told.err) == (1, True)
-    assert (await run(terminal, "users", "activate", jane)).out.strip() == "Jane Roe's account is open now."
+    assert (told.code, "Activate the account first" in told.err) == (1, True)
+    assert (await run(terminal, "users", "activate", jane)).out.strip() == "Jane Roe's account is active now."
     assert (await sign_in(api, jane)).status_code == 200
     assert [entry["action"] for entry in audit(api.database)] == ["deactivate_user", "update_user"]
 

@@ -222,7 +222,7 @@ async def test_the_same_click_creates_one_account_and_one_invitation(api: Api, o
     assert office.tasks("pending") == ["send_invitation"]
 
 
-async def test_an_account_that_begins_closed_invites_nobody_until_it_is_opened(
+async def test_an_account_that_begins_deactivated_invites_nobody_until_it_is_activated(
     api: Api, office: TestOffice[Office], mail: FakeMail, admin: Actor
 ) -> None:
     said = (await create(api, admin, is_active=False)).json()
@@ -230,7 +230,7 @@ async def test_an_account_that_begins_closed_invites_nobody_until_it_is_opened(
     assert "no invitation" in said["message"]
     said = (await do(api, "update-user", said["user_id"], admin, is_active=True)).json()
     assert said["message"] == (
-        "Jane Roe's account is open. A new temporary password goes to jane@example.test in the background."
+        "Jane Roe's account is active again. A new temporary password goes to jane@example.test in the background."
     )
     await office.work()
     assert (await sign_in(api, "jane@example.test", password_in(mail))).json()["must_change_password"] is True
@@ -271,7 +271,7 @@ async def test_only_what_really_changed_is_written_down_with_the_roles_before_an
     assert audit(api.database, "update_user")[1]["details"] == {"fields_updated": ["phone"]}
 
 
-async def test_asvs_8_3_2_a_changed_role_and_a_closed_account_count_at_once(api: Api, admin: Actor) -> None:
+async def test_asvs_8_3_2_a_changed_role_and_a_deactivated_account_count_at_once(api: Api, admin: Actor) -> None:
     agent, driver = api.database.person("booking_agent"), api.database.person("driver")
     assert (await api.get("/webhook/get-clients", by=agent)).status_code == 200
     await do(api, "update-user", agent, admin, role="driver")
@@ -311,16 +311,20 @@ async def test_a_deleted_user_is_out_at_once_and_their_history_stays(api: Api, a
     token = (await sign_in(api, username, PASSWORD)).json()["access_token"]
     user_id = (await listed(api, admin, username))["id"]
     said = (await api.post("/webhook/delete-user", {"userId": user_id, "username": username}, by=admin)).json()
-    assert said["message"] == ("Jane Roe's account is closed now. It stays, with all they have done, and can be opened again.")
+    assert said["message"] == (
+        "Jane Roe's account is deactivated now. It stays, with all they have done, and can be activated again."
+    )
     refused(await api.get("/webhook/get-failed-tasks", by=token), 401, "disabled")
     refused(await sign_in(api, username, PASSWORD), 403, "disabled")
     assert [entry["user_id"] for entry in audit(api.database, "sign_in")] == [UUID(user_id)]
     (entry,) = audit(api.database, "deactivate_user")
     assert (str(entry["entity_id"]), entry["details"]) == (user_id, {"username": username, "role": "booking_agent"})
-    assert "was closed already" in (await do(api, "delete-user", user_id, admin)).json()["message"]
+    assert "was deactivated already" in (await do(api, "delete-user", user_id, admin)).json()["message"]
     assert len(audit(api.database, "deactivate_user")) == 1
 
-    assert (await do(api, "update-user", user_id, admin, is_active=True)).json()["message"] == "Jane Roe's account is open."
+    assert (await do(api, "update-user", user_id, admin, is_active=True)).json()[
+        "message"
+    ] == "Jane Roe's account is active again."
     assert (await sign_in(api, username, PASSWORD)).status_code == 200
 
 
@@ -381,7 +385,7 @@ def test_of_two_administrators_who_demote_each_other_at_once_one_stays(database:
     assert database.value("select count(*) from users where role = 'admin' and is_active") == 1
 
 
-async def test_administrators_who_all_close_each_other_at_once_leave_one_and_each_hears_why(api: Api) -> None:
+async def test_administrators_who_all_deactivate_each_other_at_once_leave_one_and_each_hears_why(api: Api) -> None:
     admins = [api.database.person("admin", f"Admin {n}") for n in range(4)]
     answers = await asyncio.gather(*(do(api, "delete-user", other, me) for me in admins for other in admins if me != other))
     shut_out = {401, 403, 404}  # before, or in the middle of it: then they see nobody any more
@@ -526,6 +530,7 @@ async def test_a_task_that_is_tried_again_late_never_replaces_what_the_person_ha
     api: Api, office: TestOffice[Office], mail: FakeMail, admin: Actor
 ) -> None:
     username = api.user("driver")
+    await sign_in(api, username, PASSWORD)
     user_id = (await listed(api, admin, username))["id"]
     await do(api, "password-reset", user_id, admin)
     mail.fails(error=Misconfigured("The mail server", "It does not let us sign in", code="mail.sign_in"))
@@ -540,14 +545,26 @@ async def test_a_task_that_is_tried_again_late_never_replaces_what_the_person_ha
     )
 
 
-async def test_an_account_closed_meanwhile_gets_no_mail(
+async def test_an_account_deactivated_meanwhile_gets_no_mail(
     api: Api, office: TestOffice[Office], mail: FakeMail, admin: Actor
 ) -> None:
     said = (await create(api, admin)).json()
     await do(api, "delete-user", said["user_id"], admin)
     assert await office.work() == ["completed"]
     assert mail.sent == []
-    refused(await do(api, "password-reset", said["user_id"], admin), 409, "user.closed")
+    refused(await do(api, "password-reset", said["user_id"], admin), 409, "user.deactivated")
+
+
+async def test_whoever_has_never_been_in_is_invited_once_more_by_a_reset(
+    api: Api, office: TestOffice[Office], mail: FakeMail, admin: Actor
+) -> None:
+    said = (await create(api, admin)).json()
+    await office.work()
+    await do(api, "password-reset", said["user_id"], admin)
+    await office.work()
+    assert [one.subject for one in mail.sent] == ["Your Backhaul account"] * 2
+    refused(await sign_in(api, "jane@example.test", password_in(mail, 0)), 403, "credentials")
+    assert (await sign_in(api, "jane@example.test", password_in(mail, 1))).json()["must_change_password"] is True
 
 
 async def test_two_resets_in_a_row_send_one_mail(api: Api, office: TestOffice[Office], mail: FakeMail, admin: Actor) -> None:

@@ -25,7 +25,7 @@ Username = Annotated[str, typer.Argument(metavar="USERNAME", help="The e-mail ad
 users = typer.Typer(
     help=(
         "Look after accounts: administrators do it on the page Users; these are for when nobody can get there.\n\n"
-        "An account is closed and opened, never removed. Everything done here is in the audit log, by system."
+        "An account is deactivated and activated, never removed. Everything done here is in the audit log, by system."
     ),
     no_args_is_help=True,
 )
@@ -100,7 +100,7 @@ def reset(username: Username) -> None:
     """
 
     async def act(tx: Tx, user: accounts.User) -> str:
-        accounts.must_be_open(user)
+        accounts.must_be_active(user)
         ended = await accounts.take_password(tx, user.id)
         password = temporary_password()
         until = await accounts.give_temporary_password(tx, user.id, password)
@@ -125,14 +125,14 @@ def unlock(username: Username) -> None:
 
 @users.command()
 def deactivate(username: Username) -> None:
-    """Close somebody's account: they are signed out at once and stay out. `activate` opens it again."""
-    say(_with_user(username, lambda tx, user: _open_or_close(tx, user, is_active=False)))
+    """Deactivate somebody's account: they are signed out at once, and stay out until it is activated."""
+    say(_with_user(username, lambda tx, user: _set_active(tx, user, is_active=False)))
 
 
 @users.command()
 def activate(username: Username) -> None:
-    """Open a closed account again, with the password it had."""
-    say(_with_user(username, lambda tx, user: _open_or_close(tx, user, is_active=True)))
+    """Let somebody in again whose account was deactivated, with the password they had."""
+    say(_with_user(username, lambda tx, user: _set_active(tx, user, is_active=True)))
 
 
 @users.command("sign-out")
@@ -159,9 +159,9 @@ def sign_out(
     say(f"{_sessions(with_store(all_of_them))} ended." if username is None else _with_user(username, one))
 
 
-async def _open_or_close(tx: Tx, user: accounts.User, *, is_active: bool) -> str:
+async def _set_active(tx: Tx, user: accounts.User, *, is_active: bool) -> str:
     changed, _ = await accounts.change(tx, user.id, {"is_active": is_active})
-    state = "open" if is_active else "closed"
+    state = "active" if is_active else "deactivated"
     if not changed:
         return f"{user.full_name}'s account was {state} already."
     action = "update_user" if is_active else "deactivate_user"
@@ -194,13 +194,13 @@ def _password_typed() -> str:
 
 def _state(row: Row) -> str:
     if not row["is_active"]:
-        return "closed"
+        return "deactivated"
     if row["locked_until"]:
         return f"locked until {_when(row['locked_until'])}"
     if row["must_change_password"]:
         until = row["temporary_until"]
         return f"temporary password until {_when(until)}" if until else "no password yet"
-    return "open"
+    return "active"
 
 
 def _when(moment: datetime | None) -> str:

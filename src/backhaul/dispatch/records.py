@@ -17,6 +17,13 @@ from backhaul.dispatch.office import OFFICE_TIME
 ACTIONS: Mapping[str, str] = {
     "view_client": "Looked at a client",
     "create_client": "Added a client",
+    "create_user": "Made an account",
+    "update_user": "Changed an account",
+    "deactivate_user": "Deactivated an account",
+    "reset_password": "Reset a password",
+    "unlock_user": "Unlocked an account",
+    "end_user_sessions": "Signed somebody out everywhere",
+    "end_all_sessions": "Signed everybody out",
 }
 
 _sql = Queries("records")

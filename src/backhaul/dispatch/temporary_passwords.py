@@ -18,7 +18,7 @@ from backhaul.dispatch.office import OFFICE_TIME, Office
 from backhaul.outside.mail import Message
 
 _sql = Queries("users")
-_NOT_NEEDED = {"sent": False, "because": "They have a password of their own by now, or the account is closed"}
+_NOT_NEEDED = {"sent": False, "because": "They have a password of their own by now, or the account is deactivated"}
 
 
 async def mail_one(run: Run[Office], user_id: UUID, subject: str, text: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def user_endpoints() -> APIRouter:
 
     @api.get("/webhook/get-all-users")
     async def get_all_users(request: Request, claims: Asking) -> Any:
-        """Every account by name, open or closed; a bare list, as the portal's pages know it. For administrators."""
+        """Every account by name, active or not; a bare list, as the portal's pages know it. For administrators."""
         async with person(request, claims) as (tx, _):
             return await users.everybody(tx)
 

@@ -1,4 +1,4 @@
-"""Users: who may come in, and as what. An account is closed but never removed, since what its person did stays theirs.
+"""Users: who may come in, and as what. An account is deactivated but never removed, since what its person did stays theirs.
 
 What is allowed is decided in sql/accounts_schema.sql, where each function asks whether the caller looks after users.
 """
@@ -157,14 +157,14 @@ async def give_password_by_hand(tx: Db, user_id: UUID, form: NewUser, password: 
     await give_temporary_password(tx, user_id, password)
 
 
-def must_be_open(user: User) -> None:
-    """Raises: Conflict for a closed account."""
+def must_be_active(user: User) -> None:
+    """Raises: Conflict for a deactivated account."""
     if not user.is_active:
         raise Conflict(
-            f"{user.full_name}'s account is closed",
+            f"{user.full_name}'s account is deactivated",
             "Nobody can sign in to it, with any password",
-            "Open the account first",
-            code="user.closed",
+            "Activate the account first",
+            code="user.deactivated",
         )
 
 

@@ -16,6 +16,8 @@ const Format = (() => {
     calculate_clinic_travel_times: "Clinics",
     calculate_travel_times: "Travel times",
     sync_quo: "Quo",
+    send_invitation: "Invitation",
+    send_temporary_password: "Temporary password",
   })
   // For rows that come without a label, straight from the table.
   const TASK = Object.freeze({

@@ -85,7 +85,7 @@
   /** To the page that asked for the sign-in, if it is one of ours; else the dashboard, here. */
   function goOn() {
     const next = new URLSearchParams(location.search).get("next") ?? ""
-    if (/^(clients|profile|audit)\.html(\?[\w=&%.-]*)?$/.test(next)) {
+    if (/^(clients|profile|audit|admin)\.html(\?[\w=&%.-]*)?$/.test(next)) {
       location.replace(next)
       return
     }

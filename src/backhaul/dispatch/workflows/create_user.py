@@ -26,7 +26,7 @@ async def save_user(tx: Tx, form: users.NewUser, by: Actor) -> Saved:
     elif invited:
         then = f"An invitation goes to {form.username} in the background."
     else:
-        then = "It is closed, so no invitation is sent."
+        then = "It is deactivated, so no invitation is sent."
     return Saved(
         user_id,
         form.full_name,

@@ -1,4 +1,4 @@
-"""delete-user: nobody gets in by this account any more. It is closed, not removed, since what its person did stays theirs."""
+"""delete-user: nobody gets in by this account any more. It is deactivated, not removed, since what they did stays theirs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ delete_user = workflow("delete-user", users.WhichUser, entity="user", audit="dea
 
 
 @delete_user.sync
-async def close_account(tx: Tx, form: users.WhichUser, by: Actor) -> Saved:
+async def deactivate(tx: Tx, form: users.WhichUser, by: Actor) -> Saved:
     user = await users.find(tx, user_id=form.id, username=form.username)
     changed, _ = await users.change(tx, user.id, {"is_active": False})
-    done = "is closed now" if changed else "was closed already"
+    done = "is deactivated now" if changed else "was deactivated already"
     return Saved(
         user.id,
         user.full_name,
         details={"username": user.username, "role": user.role},
-        message=f"{user.full_name}'s account {done}. It stays, with all they have done, and can be opened again.",
+        message=f"{user.full_name}'s account {done}. It stays, with all they have done, and can be activated again.",
         reply={"deactivated": True},
         changed=bool(changed),
     )

@@ -1,4 +1,7 @@
-"""password-reset: the old password is void at once; a temporary one reaches its person by mail afterwards."""
+"""password-reset: the old password is void at once; a temporary one reaches its person by mail afterwards.
+
+Whoever has never been in is invited once more.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from uuid import UUID
 
 from backhaul.core.errors import OutcomeUnknown, Transient
 from backhaul.core.store import Actor, Tx
-from backhaul.core.task import Retry, Run
+from backhaul.core.task import Later, Retry, Run
 from backhaul.core.workflow import Saved
 from backhaul.dispatch import temporary_passwords, users
 from backhaul.dispatch.office import ADMINS, Office, workflow
+from backhaul.dispatch.workflows.create_user import send_invitation
 
 password_reset = workflow("password-reset", users.WhichUser, entity="user", audit="reset_password", allow=ADMINS)
 
@@ -19,7 +23,7 @@ password_reset = workflow("password-reset", users.WhichUser, entity="user", audi
 @password_reset.sync
 async def take_password(tx: Tx, form: users.WhichUser, by: Actor) -> Saved:
     user = await users.find(tx, user_id=form.id, username=form.username)
-    users.must_be_open(user)
+    users.must_be_active(user)
     ended = await users.take_password(tx, user.id)
     return Saved(
         user.id,
@@ -28,8 +32,13 @@ async def take_password(tx: Tx, form: users.WhichUser, by: Actor) -> Saved:
         message=f"{user.full_name} is signed out everywhere, and the old password is void. "
         f"A temporary one goes to {user.email} in the background.",
         reply={"sessions_ended": ended, "email": user.email},
-        then=[send_temporary_password.later(user.id)],
+        then=[mail_new_password(user)],
     )
+
+
+def mail_new_password(user: users.User) -> Later:
+    """The same mail for the same person, so that one that arrives does the work of one that failed."""
+    return (send_invitation if user.is_new else send_temporary_password).later(user.id)
 
 
 # ── Background: see temporary_passwords.py for what a repeated attempt does ──

@@ -1,4 +1,4 @@
-"""update-user: an administrator changes somebody's name, address, telephone, role, or whether the account is open."""
+"""update-user: an administrator changes somebody's name, address, telephone, role, or whether they may come in."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
 from backhaul.dispatch import users
 from backhaul.dispatch.office import ADMINS, workflow
-from backhaul.dispatch.workflows.create_user import send_invitation
-from backhaul.dispatch.workflows.password_reset import send_temporary_password
+from backhaul.dispatch.workflows.password_reset import mail_new_password
 
 update_user = workflow("update-user", users.UserChanges, entity="user", audit="update_user", allow=ADMINS)
 
 
-# ── Sync phase. A changed role or a closed account ends the person's sessions in the same commit, by a trigger ──
+# ── Sync phase. A changed role or a deactivated account ends the person's sessions in the same commit, by a trigger ──
 @update_user.sync
 async def save_changes(tx: Tx, form: users.UserChanges, by: Actor) -> Saved:
     changed, role_before = await users.change(tx, form.id, form.changes)
     user = await users.find(tx, user_id=form.id)
     # whoever still waits for a password gets it where they are now reached: what went to an old address is void
     send = bool({"email", "is_active"} & set(changed)) and user.is_active and user.must_change_password
-    mail = send_invitation if user.is_new else send_temporary_password
     roles = {"role": {"from": role_before, "to": user.role}} if "role" in changed else {}
     return Saved(
         user.id,
@@ -27,7 +25,7 @@ async def save_changes(tx: Tx, form: users.UserChanges, by: Actor) -> Saved:
         details={"fields_updated": changed} | roles,
         message=_said(user, changed, sent=send),
         reply={"fields_updated": changed},
-        then=[mail.later(user.id)] if send else [],
+        then=[mail_new_password(user)] if send else [],
         changed=bool(changed),
     )
 
@@ -37,7 +35,7 @@ def _said(user: users.User, changed: list[str], *, sent: bool) -> str:
         return "Everything is as it was; there was nothing to change."
     said = [f"{user.full_name} is saved."]
     if "is_active" in changed:
-        said = [f"{user.full_name}'s account is open." if user.is_active else f"{user.full_name}'s account is closed."]
+        said = [f"{user.full_name}'s account is {'active again' if user.is_active else 'deactivated'}."]
     if "role" in changed:
         said.append("With the new role they must sign in again.")
     if sent:
