@@ -7,6 +7,7 @@ from contextlib import closing
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from backhaul.core.embedded import EmbeddedPostgres, throwaway_postgres
 from backhaul.core.migrations import migrate
@@ -124,8 +125,23 @@ def admin(database: Database) -> Actor:
     return database.person("admin", "Ada Admin")
 
 
+@pytest.fixture(scope="module")
+def standing_trips(postgres: EmbeddedPostgres) -> Iterator[Trips]:
+    """One for all tests of a file, which leave it as it is."""
+    with copy_of(postgres, TEMPLATE, held_clock=True) as name:
+        yield Trips(Database(postgres.dsn(name)))
+
+
 @pytest.fixture
-def trips(database: Database) -> Trips:
+def trips(standing_trips: Trips) -> Iterator[Trips]:
+    with psycopg.connect(standing_trips.database.dsn, row_factory=dict_row) as connection:
+        connection.execute("select")  # opens the transaction that everything else is nested in
+        yield standing_trips.undone(connection)
+        connection.rollback()
+
+
+@pytest.fixture
+def own_trips(database: Database) -> Trips:
     return Trips(database)
 
 

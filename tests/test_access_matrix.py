@@ -42,6 +42,7 @@ class House:
     tasks: dict[str, UUID]
     client: UUID
     destination: UUID
+    trip: UUID
     asking: Actor | None = None
 
     @property
@@ -111,6 +112,18 @@ PEOPLE: dict[str, Verb] = {
     "GET /webhook/get-activity-record": Verb(ADMIN, lambda house: {"client": house.client}),
     "GET /webhook/get-activity-record/export": Verb(ADMIN, lambda house: {"client": house.client}),
     "GET /webhook/audit-verify": Verb(ADMIN),
+    "GET /webhook/get-appointments-page-data": Verb(STAFF),
+    "GET /webhook/get-appointment-modal-data": Verb(STAFF),
+    "GET /webhook/get-all-appointments": Verb(STAFF),
+    "GET /webhook/get-active-present-future-appointments": Verb(ALL),
+    "GET /webhook/get-operations-appointments": Verb(LEAD),
+    "POST /webhook/save-appointment": Verb(STAFF, lambda _: ride()),
+    "POST /webhook/update-appointment": Verb(STAFF, lambda house: {"id": str(house.trip), "notes": "Two stairs"}),
+    "POST /webhook/update-driver-assignment": Verb(LEAD, lambda house: {"id": str(house.trip), "driver_assigned": None}),
+    "POST /webhook/cancel-appointment": Verb(STAFF, lambda house: {"id": str(house.trip), "cancellation_reason": "Snow"}, ok=409),
+    "POST /webhook/soft-delete-appointment": Verb(STAFF, lambda house: {"id": str(house.trip)}),
+    "POST /webhook/unarchive-appointment": Verb(LEAD, lambda house: {"id": str(house.trip)}),
+    "POST /webhook/delete-appointment": Verb(ADMIN, lambda house: {"id": str(house.trip)}),
     "GET /sandbox/faults": Verb(ADMIN, ok=404),  # no stand-ins here
     "POST /sandbox/faults": Verb(ADMIN, {"service": "quo", "fault": "ok"}, ok=404),
 }
@@ -125,7 +138,18 @@ async def house(api: Api, admin: Actor) -> House:
     tasks = {role: api.failed(person) for role, person in people.items()}
     saved = await api.post("/webhook/add-client", jane(kNumber="K7654321"), by=people["booking_agent"])
     destination = api.database.value("insert into destinations (name, address) values ('QEII', '1796 Summer St') returning id")
-    return House(api, people, tasks, UUID(saved.json()["client_id"]), destination)
+    booked = await api.post("/webhook/save-appointment", ride(), by=people["booking_agent"])
+    trip = UUID(booked.json()["appointmentId"])
+    return House(api, people, tasks, UUID(saved.json()["client_id"]), destination, trip)
+
+
+def ride() -> dict[str, Any]:
+    return {
+        "knumber": "K7654321",
+        "appointmentDateTime": "2026-12-01T13:00:00Z",
+        "location": "QEII",
+        "locationAddress": "2 Clinic Rd",
+    }
 
 
 def described(app: Any) -> set[str]:

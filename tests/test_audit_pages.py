@@ -31,6 +31,7 @@ from backhaul.dispatch import records
 from backhaul.dispatch.app import workflows
 from tests.api_fixtures import Api, everyone, jane, refused
 from tests.test_audit_log import seal, tampering
+from tests.trips import Trips
 
 LOG, LOG_FILE = "/webhook/get-audit-log", "/webhook/get-audit-log/export"
 RECORD, RECORD_FILE = "/webhook/get-activity-record", "/webhook/get-activity-record/export"
@@ -282,6 +283,25 @@ async def test_the_record_of_a_client_has_every_view_change_and_the_work_that_fo
     assert told["entries"][1]["entity_label"] == "Sync to Quo for Jane Roe (K1234567)"
     again = (await api.get(RECORD, by=admin, client=client)).json()["entries"]
     assert again[0]["action"] == "view_activity_record"
+
+
+async def test_a_clients_record_has_their_trips_and_what_followed_from_those_and_no_other_clients(api: Api) -> None:
+    trips = Trips(api.database)
+    people, agent = trips.people, trips.people["booking_agent"]
+    other = trips.client("K7654321", "Somebody")
+    booked, others = trips.trip(), trips.trip("2026-12-02 09:00", client_id=other)
+    for trip in (booked, others):
+        write(api.database, "create_appointment", entity_type="appointment", entity_id=trip, user=agent.id)
+        await api.post("/webhook/soft-delete-appointment", {"appointmentId": str(trip)}, by=agent)
+    task = api.database.value("select create_background_task('appointment', %s, 'A trip', 'sync_quo')", booked)
+    api.database.all("select start_background_task(%s)", task)
+    api.database.all("select fail_background_task(%s, 'Quo did not answer.')", task)
+    await api.post("/webhook/dismiss-task", {"task_id": str(task)}, by=people["supervisor"])
+    entries = (await api.get(RECORD, by=people["admin"], client=trips.jane)).json()["entries"]
+    assert [entry["action_label"] for entry in entries] == ["Dismissed a failed task", "Archived a trip", "Booked a trip"]
+    assert entries[-1]["entity_label"] == "Jane Roe (K1234567), 1 Dec 9:00"
+    found = (await api.get(LOG, by=people["admin"], q="Somebody Roe", action="create_appointment")).json()["entries"]
+    assert [entry["entity_id"] for entry in found] == [str(others)]
 
 
 async def test_the_record_of_a_user_has_what_they_did_and_what_was_done_to_their_account(

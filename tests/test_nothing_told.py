@@ -44,6 +44,7 @@ async def test_the_main_ways_through_the_office_leave_no_secret_and_no_health_wo
     secrets = [PASSWORD, NEW_PASSWORD, THIRD_PASSWORD, WRONG]
     username = await _come_and_go(api, secrets)
     client = await _look_after_a_client(api, agent, quo)
+    await _book_a_trip(api, agent)
     await _read_the_log(api, admin, client)
 
     log = written.getvalue()
@@ -54,6 +55,7 @@ async def test_the_main_ways_through_the_office_leave_no_secret_and_no_health_wo
     )
     assert "create_client" in audit
     assert "sync_quo" in ledger
+    assert "sync_appointment_quo" in ledger
     for place, text in {"logs": log, "audit log": audit, "ledger": ledger}.items():
         assert [told for told in (*secrets, *UNTOLD) if told in text] == [], place
     assert [told for told in (*NAMES, username) if told in log] == []
@@ -110,6 +112,31 @@ async def _look_after_a_client(api: Api, agent: Actor, quo: FakeQuo) -> str:
     assert (await api.post("/webhook/add-client", form | {"kNumber": "K7654321"}, by=agent)).status_code == 500
     client: str = saved["client_id"]
     return client
+
+
+async def _book_a_trip(api: Api, agent: Actor) -> None:
+    """Booked, changed, archived; and the work that follows from each."""
+    told = {
+        "notes": "walker in the hall",
+        "scheduling_notes": "after dialysis",
+        "driver_instructions": "77 Hidden Lane, back door",
+    }
+    ride = {
+        "knumber": "K1234567",
+        "appointmentDateTime": "2026-12-01T13:00:00Z",
+        "location": "QEII",
+        "locationAddress": "2 Clinic Rd",
+    }
+    booked = await api.post("/webhook/save-appointment", ride | told, by=agent, key="click-2")
+    assert booked.status_code == 200, booked.text
+    trip = booked.json()["appointmentIds"][0]
+    assert (await api.post("/webhook/save-appointment", ride | told | {"knumber": "walker"}, by=agent)).status_code == 400
+    changed = await api.post("/webhook/update-appointment", {"id": trip, "notes": "Philippa comes along to dialysis"}, by=agent)
+    assert changed.status_code == 200, changed.text
+    for task in api.database.all("select id from background_tasks where status = 'pending'"):
+        await api.app.state.worker.work_on(task["id"])
+    archived = await api.post("/webhook/soft-delete-appointment", {"appointmentId": trip}, by=agent)
+    assert archived.status_code == 200, archived.text
 
 
 async def _read_the_log(api: Api, admin: Actor, client: str) -> None:

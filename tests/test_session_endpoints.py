@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -258,6 +259,17 @@ async def test_no_token_or_password_lies_in_the_database_as_it_was_given(api: Ap
         for row in api.database.all(f"select to_jsonb(t)::text as row from {table} t"):  # noqa: S608  (names from the line above)
             for secret in (PASSWORD, said["access_token"], said["refresh_token"]):
                 assert secret not in row["row"]
+
+
+async def test_what_opens_a_session_is_random_and_never_the_same(api: Api) -> None:
+    """(7.2.3, 7.2.4, 11.5.1) At least 128 bits; signing in again brings another session, and its own tokens."""
+    username = api.user("booking_agent")
+    said = [(await sign_in(api, username)).json() for _ in range(5)]
+    tokens = {one["refresh_token"] for one in said}
+    assert len(tokens) == len({one["session_id"] for one in said}) == 5
+    assert all(len(urlsafe_b64decode(token + "=")) >= 32 for token in tokens)
+    marks = {cookie.value for cookie in api.line.cookies.jar}
+    assert all(len(urlsafe_b64decode(f"{mark}=")) >= 32 for mark in marks)
 
 
 @pytest.mark.parametrize("secret", ["", "x" * 31])

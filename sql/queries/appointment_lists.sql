@@ -68,3 +68,16 @@ select count(*) filter (where t.during) as trips,
   left join public.appointments a on a.deleted_at is null and a.appointmenttime >= lower(s.today) and a.appointmenttime < s.tomorrow + interval '7 days'
  cross join lateral (select a.appointmenttime < s.tomorrow as during) t
  group by s.today
+
+-- name: reader
+-- what whoever asks may see, and what day it is
+select private.may('view_costs') as costs, public.task_now() as now
+
+-- name: clients_to_choose
+select c.id, c.knumber, c.firstname, c.lastname, c.full_name, c.phone, c.status, c.active, c.appointment_length, c.driver_gender_requirement,
+       c.preferred_driver, c.primary_clinic_id
+  from public.clients c where c.status <> 'archived' order by lower(c.lastname), lower(c.firstname), c.id
+
+-- name: drivers_to_choose
+select d.id, d.first_name, d.last_name, d.name, d.active, d.gender, d.google_calendar_id is not null as has_calendar
+  from public.drivers d order by d.name, d.id

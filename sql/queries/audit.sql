@@ -44,12 +44,12 @@ not a.success
 (a.user_id = %(about)s or (a.entity_type = 'user' and a.entity_id = %(about)s))
 
 -- name: where_about_record
--- done to the record, or to the work that followed from it
-((a.entity_type = %(about_type)s and a.entity_id = %(about)s)
+-- done to the record, to one that belongs to it, or to the work that followed from either
+((a.entity_type = any(%(about_types)s) and a.entity_id = any(%(about_ids)s))
  or (a.entity_type = 'background_task' and a.entity_id = any(array(
-      select t.id from public.background_tasks t where t.entity_type = %(about_type)s and t.entity_id = %(about)s
+      select t.id from public.background_tasks t where t.entity_type = any(%(about_types)s) and t.entity_id = any(%(about_ids)s)
       union all
-      select t.id from public.background_tasks_archive t where t.entity_type = %(about_type)s and t.entity_id = %(about)s))))
+      select t.id from public.background_tasks_archive t where t.entity_type = any(%(about_types)s) and t.entity_id = any(%(about_ids)s)))))
 
 -- name: names
 -- Who is meant by a part of a name: the users who are called so now, and the names under which entries were written. The

@@ -38,3 +38,6 @@ select private.fill_in(%(body)s, jsonb_build_object('client_first_name', 'Jane',
                                                     'appointment_time', '10:00 am', 'pickup_town', 'Truro') || s.said) as text
   from (select jsonb_object_agg(case o.key when 'sms_signature' then 'signature' else o.key end, o.value) as said
           from public.office_settings o where o.key in ('business_name', 'support_phone', 'sms_signature')) s
+
+-- name: notices
+select coalesce((select o.value = 'true' from public.office_settings o where o.key = 'notices_on'), false) as wanted, public.task_now() as now

@@ -126,10 +126,10 @@ class Portal:
                 [f"{name}@demo.test", f"{name.title()} Demo", role],
             )
 
-    def expired_token(self, who: str) -> str:
-        """An access token of theirs whose quarter of an hour is over."""
+    def expired(self, access_token: str) -> str:
+        """The same access token once its quarter of an hour is over."""
         secret = (self.home / "secrets" / "jwt_secret").read_text()
-        claims = Tokens(secret).read(self.signed_in(who)["access_token"])
+        claims = Tokens(secret).read(access_token)
         earlier = Tokens(secret, now=lambda: datetime.now(UTC) - ACCESS_LIFE - timedelta(minutes=1))
         return earlier.issue(claims.user_id, claims.session_id, claims.role)
 

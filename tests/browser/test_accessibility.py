@@ -20,7 +20,7 @@ _SMALL_TARGETS = """
   .map(([node, { width, height }]) => `${node.outerHTML.slice(0, 80)} is ${Math.round(width)} × ${Math.round(height)}`)
 """
 # A screen reader speaks what changes in a live region, unless an open dialog has put the region out of reach.
-_LISTEN = """
+LISTEN = """
 () => {
   const said = []
   let wake = () => {}
@@ -131,7 +131,7 @@ async def test_text_of_twice_the_size_fits_and_nothing_is_lost(person: People, p
 async def test_a_screen_reader_hears_of_a_failure_and_of_what_was_done(person: People, portal: Portal) -> None:
     agent = await person()
     await agent.come_back("agent")
-    await agent.page.evaluate(_LISTEN)
+    await agent.page.evaluate(LISTEN)
     portal.failure("Heard Aloud (K5000001)")
     await heard(agent, "Heard Aloud", "does not accept our key")
     panel = agent.page.locator("#task-panel")

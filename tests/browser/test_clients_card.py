@@ -52,6 +52,7 @@ async def test_the_card_shows_the_way_to_the_clinics_with_its_age_the_trips_and_
     await expect(card.locator(".trips li")).to_contain_text("no driver yet")
     await expect(card).to_contain_text("Alex Agent changed notes")
     await expect(card).not_to_contain_text("view client")
+    await expect(card.get_by_role("link", name="All of it in the audit log")).to_have_count(0)
     assert await agent.inaccessible() == []
 
 
@@ -165,3 +166,10 @@ async def test_supervisors_archive_and_agents_are_not_offered_it(person: People,
     await expect(supervisor.page).to_have_url(f"{portal.url}/clients.html?status=archived&id={client['client_id']}")
     await supervisor.page.get_by_label("Which clients").select_option("active")
     await expect(supervisor.page.locator("#clientRows tr", has_text=client["kNumber"])).to_have_count(0)
+
+
+async def test_an_administrator_goes_from_the_card_to_all_that_was_done_to_the_record(person: People, portal: Portal) -> None:
+    admin, card, client = await card_of(person, portal, "admin")
+    await card.get_by_role("link", name="All of it in the audit log").click()
+    await expect(admin.page).to_have_url(f"{portal.url}/audit.html?entity_type=client&entity_id={client['client_id']}")
+    await expect(admin.page.locator("main")).to_contain_text("Ada Admin")

@@ -82,11 +82,11 @@ class OnSupabase:
     url: str
     realtime: RealtimeStandIn
 
-    async def enter(self, one: Person) -> Page:
+    async def enter(self, one: Person) -> tuple[Page, dict[str, Any]]:
         await one.page.add_init_script(_IMPATIENT)
-        await one.keep_session("agent")
+        said = await one.keep_session("agent")
         await one.page.goto(f"{self.url}/dashboard.html")
-        return one.page
+        return one.page, said
 
     def row(self, task_id: Any) -> dict[str, Any]:
         with self.portal.database() as database:
@@ -117,10 +117,9 @@ async def test_on_supabase_a_change_of_the_row_shows_the_toast_and_a_dead_token_
 ) -> None:
     agent = await person()
     realtime = supabase.realtime
-    page = await supabase.enter(agent)
+    page, me = await supabase.enter(agent)
     await agent.go_live("realtime")
     (join,) = realtime.joins
-    me = supabase.portal.signed_in("agent")
     assert join["access_token"] == me["access_token"]
     assert [one["filter"] for one in join["config"]["postgres_changes"]] == [f"created_by=eq.{me['userId']}"]
     assert realtime.keys == ["anon-key"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
+import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import People
-from tests.browser.portal import Portal
+from tests.browser.portal import PASSWORD, Portal
 
 # Each way of bringing in what is not ours, and what became of it.
 _TRIES = """async () => {
@@ -60,6 +63,20 @@ async def test_the_description_can_be_browsed_under_its_own_policy(person: Peopl
     await anybody.open("docs")
     await expect(anybody.page.get_by_role("heading", name="Backhaul")).to_be_visible()
     await expect(anybody.page.get_by_text("/webhook/user-login")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.test/", "//evil.test/clients.html", "javascript:alert(1)", "clients.html/../x"]
+)
+async def test_after_signing_in_one_is_led_to_no_other_site(person: People, elsewhere: str) -> None:
+    """(3.7.2) A link to our sign-in page cannot use it to send somebody on."""
+    agent = await person()
+    await agent.open(f"dashboard.html?next={quote(elsewhere, safe='')}")
+    await agent.page.get_by_label("E-mail").fill("agent@demo.test")
+    await agent.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await agent.page.get_by_role("button", name="Sign in").click()
+    await expect(agent.page.locator("#greeting")).to_be_visible()
+    assert agent.page.url == f"{agent.portal.url}/dashboard.html"
 
 
 async def test_another_site_can_neither_frame_a_page_nor_load_an_answer_as_its_own(portal: Portal, browser: Browser) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import People
@@ -84,16 +87,10 @@ async def test_a_driver_is_told_that_the_clients_page_is_not_theirs(person: Peop
 
 async def test_an_expired_token_is_renewed_without_losing_the_page_or_what_was_typed(person: People, portal: Portal) -> None:
     agent = await person()
-    await agent.open("dashboard.html")
-    await agent.sign_in("agent")  # a session of its own: renewing ends the refresh token it had
-    await agent.go_live()
-    await agent.open("clients.html")
-    await agent.go_live()
+    await agent.come_back("agent", "clients.html")
     number = new_number()
     await agent.fill_in(number, "Rena", "Newell")
-    await agent.page.evaluate(
-        "(token) => { sessionStorage.setItem('rrts_access_token', token); window.still = 'here' }", portal.expired_token("agent")
-    )
+    await outlive_token(agent)
     async with agent.page.expect_response("**/refresh-token") as renewal:
         await agent.page.get_by_role("button", name="Save client").click()
     assert (await renewal.value).ok
@@ -101,22 +98,26 @@ async def test_an_expired_token_is_renewed_without_losing_the_page_or_what_was_t
     assert await agent.page.evaluate("window.still") == "here"
 
 
-async def test_a_session_that_ended_says_so_and_leads_back_to_the_same_page(person: People, portal: Portal) -> None:
+@pytest.mark.parametrize("heard_by", ["stream", "polling"])
+async def test_a_session_that_ended_says_so_and_leads_back_to_the_same_page(
+    person: People, portal: Portal, heard_by: str
+) -> None:
     agent = await person()
+    if heard_by == "polling":
+        await agent.page.route("**/events", lambda route: route.abort())
     await agent.sign_in("agent")
-    await agent.go_live()
+    await expect(agent.page.locator("#greeting")).to_be_visible()
     await agent.open("clients.html?q=roe")
-    await agent.go_live()
-    await agent.page.evaluate(
-        "(token) => { sessionStorage.setItem('rrts_access_token', token); sessionStorage.setItem('rrts_refresh_token', 'gone') }",
-        portal.expired_token("agent"),
-    )
-    await agent.page.get_by_label("Search the clients").fill("roes")
-    await expect(agent.page.locator("#loginNotice")).not_to_be_empty()
+    await agent.go_live(heard_by)
+    with portal.database() as database:
+        database.execute("select private.end_session(%s, 'by a test')", [await session_of(agent)])
+    if heard_by == "polling":
+        await agent.page.evaluate("() => { TaskMonitor.refresh() }")
+    await expect(agent.page.locator("#loginNotice")).to_have_text("You have signed out, or were signed out: by a test.")
     await agent.page.get_by_label("E-mail").fill("agent@demo.test")
     await agent.page.get_by_label("Password", exact=True).fill(PASSWORD)
     await agent.press("Enter")
-    await expect(agent.page).to_have_url(f"{agent.portal.url}/clients.html?q=roes")
+    await expect(agent.page).to_have_url(f"{agent.portal.url}/clients.html?q=roe")
 
 
 async def test_signing_out_ends_the_session_in_both_tabs_and_leaves_nothing_behind(person: People) -> None:
@@ -132,7 +133,7 @@ async def test_signing_out_ends_the_session_in_both_tabs_and_leaves_nothing_behi
     await expect(agent.page.locator("#loginSection")).to_be_visible()
     await expect(second.page.locator("#loginNotice")).to_contain_text("signed out")
     for tab in (agent, second):
-        assert await tab.page.evaluate("Object.keys(sessionStorage)") == []
+        assert await tab.page.evaluate("[...Object.keys(sessionStorage), ...Object.keys(localStorage)]") == []
     answer = await agent.page.request.get(
         f"{agent.portal.url}/webhook/get-failed-tasks", headers={"Authorization": f"Bearer {token}"}
     )
@@ -140,6 +141,102 @@ async def test_signing_out_ends_the_session_in_both_tabs_and_leaves_nothing_behi
     assert second.amiss == []
     await agent.open("clients.html")
     await expect(agent.page).to_have_url(f"{agent.portal.url}/dashboard.html?next=clients.html")
+
+
+async def test_no_script_ever_sees_the_refresh_token(person: People) -> None:
+    """ASVS 5.0, 3.3.4: the cookie is out of every script's reach, and nothing else holds it."""
+    agent = await person()
+    async with agent.page.expect_response("**/user-login") as answer:
+        await agent.sign_in("agent")
+    assert "refresh_token" not in await (await answer.value).json()
+    await agent.go_live()
+    (cookie,) = [one for one in await agent.page.context.cookies() if one["name"] == "backhaul-refresh"]
+    assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/webhook")
+    kept = await agent.page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie])")
+    assert cookie["value"] not in kept
+    assert "rrts_refresh_token" not in kept
+
+
+async def test_a_tab_opened_by_hand_needs_no_second_sign_in_and_a_strangers_first_visit_asks_for_none(person: People) -> None:
+    agent = await person()
+    renewals: list[str] = []
+    agent.page.context.on("request", lambda one: renewals.append(one.url) if one.url.endswith("/refresh-token") else None)
+    await agent.open("clients.html")
+    await expect(agent.page.locator("#loginSection")).to_be_visible()
+    assert renewals == []
+    await agent.sign_in("agent")
+    await agent.go_live()
+    second = Person(agent.portal, await agent.page.context.new_page())
+    await second.open("clients.html?q=roe")
+    await second.go_live()
+    await expect(second.page.locator("#userName")).to_have_text("Alex Agent")
+    assert len(renewals) == 1
+    assert await session_of(second) == await session_of(agent)
+    third = Person(agent.portal, await agent.page.context.new_page())
+    await third.open("dashboard.html")
+    await expect(third.page.locator("#greeting")).to_contain_text("Alex")
+    assert second.amiss + third.amiss == []
+
+
+async def test_two_tabs_that_renew_at_once_ask_once(person: People) -> None:
+    agent = await person()
+    await agent.sign_in("agent")
+    await agent.go_live()
+    second = Person(agent.portal, await agent.page.context.new_page())
+    await second.open("dashboard.html")
+    await second.go_live()
+    renewals: list[str] = []
+    agent.page.context.on("request", lambda one: renewals.append(one.url) if one.url.endswith("/refresh-token") else None)
+    both = await asyncio.gather(*(one.page.evaluate("refreshAccessToken()") for one in (agent, second)))
+    assert both == [True, True]
+    assert len(renewals) == 1
+    tokens = [await one.page.evaluate("JWTManager.getAccessToken()") for one in (agent, second)]
+    assert tokens[0] == tokens[1]
+
+
+async def test_when_somebody_else_signs_in_on_this_browser_the_other_tabs_page_is_closed_and_says_why(person: People) -> None:
+    agent = await person()
+    await agent.sign_in("agent")
+    await agent.go_live()
+    supervisor = Person(agent.portal, await agent.page.context.new_page())
+    await supervisor.open("reset-password.html")
+    await supervisor.page.evaluate("localStorage.clear()")  # a browser that has forgotten; with the hint this tab would resume
+    await supervisor.sign_in("supervisor")
+    await expect(agent.page.locator("#loginNotice")).to_have_text("Somebody else has signed in on this browser.")
+    await supervisor.go_live()
+    await expect(supervisor.page.locator("#userName")).to_have_text("Sam Supervisor")
+    assert supervisor.amiss == []
+
+
+async def test_a_tab_that_missed_it_gives_way_at_its_next_renewal_and_leaves_the_other_person_in(person: People) -> None:
+    agent = await person()
+    await agent.page.add_init_script("delete window.BroadcastChannel")
+    await agent.sign_in("agent")
+    await agent.go_live()
+    supervisor = Person(agent.portal, await agent.page.context.new_page())
+    await supervisor.open("reset-password.html")
+    await supervisor.enter_by_cookie("supervisor")
+    await outlive_token(agent)
+    await agent.page.evaluate("() => { TaskMonitor.refresh() }")
+    await expect(agent.page.locator("#loginNotice")).to_have_text("Somebody else has signed in on this browser.")
+    answer = await agent.page.context.request.post(
+        f"{agent.portal.url}/webhook/refresh-token", data={}, headers={"X-Requested-With": "XMLHttpRequest"}
+    )
+    assert (await answer.json())["user"]["username"] == "supervisor@demo.test"
+
+
+async def test_signing_out_works_with_an_access_token_that_is_over(person: People, portal: Portal) -> None:
+    agent = await person()
+    await agent.sign_in("agent")
+    await agent.go_live()
+    session = await session_of(agent)
+    await outlive_token(agent)
+    await agent.page.get_by_role("button", name="Sign out").click()
+    await expect(agent.page.locator("#loginSection")).to_be_visible()
+    with portal.database() as database:
+        ended = database.execute("select ended_because from public.user_sessions where id = %s", [session]).fetchone()
+    assert ended == ("signed out",)
+    assert "backhaul-refresh" not in {one["name"] for one in await agent.page.context.cookies()}
 
 
 async def test_the_password_can_be_read_while_it_is_typed(person: People) -> None:
@@ -150,3 +247,14 @@ async def test_the_password_can_be_read_while_it_is_typed(person: People) -> Non
         await eye.click()
         await expect(password).to_have_attribute("type", kind)
         await expect(eye).to_have_attribute("aria-pressed", pressed)
+
+
+async def session_of(one: Person) -> str:
+    session: str = await one.page.evaluate("sessionStorage.getItem('rrts_session_id')")
+    return session
+
+
+async def outlive_token(one: Person) -> None:
+    """As if a quarter of an hour had passed; `window.still` shows whether the page was loaded anew since."""
+    token = one.portal.expired(await one.page.evaluate("sessionStorage.getItem('rrts_access_token')"))
+    await one.page.evaluate("(token) => { sessionStorage.setItem('rrts_access_token', token); window.still = 'here' }", token)

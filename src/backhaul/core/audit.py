@@ -31,7 +31,7 @@ class Names:
     """What an application calls things. actions: those it knows how to say.
 
     labels: the names of the records with these ids, where they still exist. named: the ids of records that a word is in the name
-    of; it comes ready for `ilike`.
+    of; it comes ready for `ilike`. belonging: the records that are a part of this one, by kind and id.
     """
 
     actions: Collection[str]
@@ -39,6 +39,7 @@ class Names:
     task: Say
     labels: Callable[[Db, Sequence[UUID]], Awaitable[Mapping[UUID, str]]]
     named: Callable[[Db, str], Awaitable[Sequence[UUID]]]
+    belonging: Callable[[Db, str, UUID], Awaitable[Sequence[tuple[str, UUID]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +158,14 @@ class AuditLog:
             words = anywhere(wanted.words)
             params |= {"words": words, "named_records": list(await self.names.named(db, words))}
             conditions.append(_sql.where_words)
-        if wanted.about:
-            params |= {"about_type": wanted.about.type, "about": wanted.about.id}
-            conditions.append(_sql.where_about_user if wanted.about.type == "user" else _sql.where_about_record)
+        if wanted.about and wanted.about.type == "user":
+            params["about"] = wanted.about.id
+            conditions.append(_sql.where_about_user)
+        elif wanted.about:
+            subject = (wanted.about.type, wanted.about.id)
+            about = [subject, *await self.names.belonging(db, *subject)]
+            params |= {"about_types": sorted({kind for kind, _ in about}), "about_ids": [ident for _, ident in about]}
+            conditions.append(_sql.where_about_record)
         return conditions, params
 
     async def _told(self, db: Db, rows: list[Row]) -> list[Row]:

@@ -32,6 +32,7 @@ from backhaul.core.tokens import Tokens
 from backhaul.core.worker import Worker, worker_name
 from backhaul.dispatch.activity_api import activity_endpoints
 from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_endpoint
+from backhaul.dispatch.appointment_api import appointment_endpoints
 from backhaul.dispatch.client_lists import client_list_endpoints
 from backhaul.dispatch.destination_api import destination_endpoints
 from backhaul.dispatch.no_password_api import no_password_endpoints
@@ -45,15 +46,21 @@ from backhaul.dispatch.workflows import (
     add_client,
     add_destination,
     archive,
+    archive_appointment,
+    cancel_appointment,
     create_user,
+    delete_appointment,
     delete_user,
     end_user_sessions,
     forgot_password,
     password_reset,
+    save_appointment,
     sign_out_elsewhere,
     unlock_user,
+    update_appointment,
     update_client,
     update_destination,
+    update_driver_assignment,
     update_user,
     update_user_profile,
 )
@@ -62,16 +69,22 @@ __all__ = [
     "add_client",
     "add_destination",
     "archive",
+    "archive_appointment",
+    "cancel_appointment",
     "create_app",
     "create_user",
+    "delete_appointment",
     "delete_user",
     "end_user_sessions",
     "forgot_password",
     "password_reset",
+    "save_appointment",
     "sign_out_elsewhere",
     "unlock_user",
+    "update_appointment",
     "update_client",
     "update_destination",
+    "update_driver_assignment",
     "update_user",
     "update_user_profile",
     "workflows",
@@ -125,6 +138,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         destination_endpoints(shape),
         audit_endpoints(),
         activity_endpoints(),
+        appointment_endpoints(),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)

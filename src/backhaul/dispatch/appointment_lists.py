@@ -71,6 +71,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """costs: whether whoever asks may see them. now: by the database's clock."""
+
+    costs: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page, the cursor of the next, and how many there are in all."""
 
@@ -105,6 +113,27 @@ def wire(row: Mapping[str, Any], *, costs: bool) -> Row:
     if costs:
         shown["customRate"] = shown["custom_rate"] = row["custom_rate"]
     return shown
+
+
+def own_wire(row: Mapping[str, Any]) -> Row:
+    """A trip as its own driver or client reads it, in both spellings: a row of `mine`."""
+    return {**row, **{name: row[column] for name, column in WIRE.items() if column in row}}
+
+
+async def reader(db: Db) -> Reader:
+    found = await db.one(_sql.reader, into=Reader)
+    if found is None:
+        raise LookupError("a select without a table has one row")
+    return found
+
+
+async def clients_to_choose(db: Db) -> list[Row]:
+    """Active and inactive ones, by name."""
+    return await db.all(_sql.clients_to_choose)
+
+
+async def drivers_to_choose(db: Db) -> list[Row]:
+    return await db.all(_sql.drivers_to_choose)
 
 
 async def page(db: Db, wanted: Wanted, *, after: UUID | None = None, limit: int = 50, newest_first: bool = False) -> Page:

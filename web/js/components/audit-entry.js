@@ -49,8 +49,11 @@ const AuditEntry = (() => {
     if (!entry.entity_id) return null
     const itself = entry.entity_type === "user" && entry.entity_id === entry.user_id
     if (itself) return el("span", { class: "quiet" }, "Their own account")
-    const name = entry.entity_label ?? `${Format.role(entry.entity_type)} that is no longer there`
-    return el("a", { href: entriesAbout(entry) }, name)
+    return el("a", { href: entriesAbout(entry) }, entry.entity_label ?? unnamed(entry))
+  }
+
+  function unnamed({ entity_type: type, entity_id: id }) {
+    return SUBJECTS.includes(type) ? `${Format.role(type)} who is no longer there` : `${Format.role(type)} ${id.slice(0, 8)}`
   }
 
   function entriesAbout({ entity_type: type, entity_id: id }) {

@@ -19,8 +19,11 @@ const Changes = (() => {
     driver_gender_requirement: "driver",
   })
 
-  /** @param {any[]} changes newest first: {action, user_name, created_at, fields} */
-  function build(changes) {
+  /**
+   * @param {any[]} changes newest first: {action, user_name, created_at, fields}
+   * @param {string} type @param {string} id of the record, for who may read the whole log
+   */
+  function build(changes, type, id) {
     if (changes.length === 0) return null
     const [recent, older] = [changes.slice(0, FEW), changes.slice(FEW)]
     return el(
@@ -30,7 +33,12 @@ const Changes = (() => {
       el("ol", { class: "history" }, recent.map(item)),
       older.length > 0 &&
         el("details", { class: "more" }, el("summary", {}, `${older.length} older`), el("ol", { class: "history" }, older.map(item))),
+      hasPageAccess("audit") && el("p", { class: "small" }, el("a", { href: logOf(type, id) }, "All of it in the audit log")),
     )
+  }
+
+  function logOf(type, id) {
+    return `audit.html?${new URLSearchParams({ entity_type: type, entity_id: id })}`
   }
 
   function item(change) {

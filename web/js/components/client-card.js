@@ -122,7 +122,7 @@ const ClientCard = (() => {
       hasPageAccess("audit") && activityLink(client),
       // What needs a person comes first.
       ...(tasks.some(isOpenFailure) ? [history(tasks), ...times()] : [...times(), history(tasks)]),
-      Changes.build(data.changes ?? []),
+      Changes.build(data.changes ?? [], "client", client.id),
     )
   }
 
@@ -202,7 +202,12 @@ const ClientCard = (() => {
       at &&
         el(
           "button",
-          { type: "button", class: "btn btn-sm btn-primary", "data-focus": `correct-${task.id}`, onclick: () => ClientForm.edit(data.client, { at }) },
+          {
+            type: "button",
+            class: "btn btn-sm btn-primary",
+            "data-focus": `correct-${task.id}`,
+            onclick: () => ClientForm.edit(data.client, { at }),
+          },
           "Correct the address",
         ),
       retryButton(task),
@@ -222,7 +227,7 @@ const ClientCard = (() => {
 
   /** @returns {string|null} the field of the address that a map service does not know; null when that is not what failed */
   function addressOf(task) {
-    if (task.error_code !== "maps.not_found" && task.error_code !== "geocoder.not_found") return null
+    if (!["maps.not_found", "maps.no_address"].includes(task.error_code)) return null
     return /second/.test(task.error_message ?? "") ? "secondary_civic_address" : "civicAddress"
   }
 

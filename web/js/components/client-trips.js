@@ -11,7 +11,7 @@ const ClientTrips = (() => {
   /** @param {any[]} trips as get-client answers them */
   function build(trips, all = false) {
     const ahead = trips.filter((trip) => Date.parse(trip.appointmenttime) >= Date.now())
-    const shown = all ? trips : trips.slice(0, Math.max(FEW, Math.min(ahead.length, FEW)))
+    const shown = all ? trips : trips.slice(0, FEW)
     const section = el(
       "section",
       { "aria-labelledby": "clientTripsTitle" },
@@ -50,7 +50,11 @@ const ClientTrips = (() => {
         "p",
         { class: "history-head" },
         el("strong", {}, Format.dateTime(trip.appointmenttime)),
-        el("span", { class: "chip", "data-state": LOOKS[trip.operation_status] ?? "waiting" }, el("span", { class: "chip-state" }, trip.operation_status)),
+        el(
+          "span",
+          { class: "chip", "data-state": LOOKS[trip.operation_status] ?? "waiting" },
+          el("span", { class: "chip-state" }, trip.operation_status),
+        ),
       ),
       el("p", {}, [where, way].filter(Boolean).join(" · ")),
       el(

@@ -42,7 +42,7 @@ const ClinicTimes = (() => {
   function table(clinics, both, running) {
     return el(
       "table",
-      { class: both ? "drive-times clinic-times both" : "drive-times clinic-times" },
+      { class: both ? "clinic-times both" : "clinic-times" },
       el(
         "thead",
         {},

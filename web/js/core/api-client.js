@@ -1,7 +1,8 @@
 "use strict"
 
 /**
- * Every call to the server goes through here: token, idempotency key, one renewal on 401, and failures as what · why · what to do.
+ * Every call to the server goes through here: token, idempotency key, one renewal on 401 (but for a session that is over, which is ended at once),
+ * and failures as what · why · what to do.
  */
 
 /** A call that did not do what was asked. `message` is fit to be shown; `status` is 0 when no answer came at all. */
@@ -31,6 +32,11 @@ class APIError extends Error {
   /** Whether it may have been carried out all the same: then the same idempotency key must be used again. */
   get outcomeUnknown() {
     return this.status === 0 || this.status >= 500
+  }
+
+  /** Whether the session itself has ended (idle, signed out elsewhere, account disabled …): a renewed token would not help. */
+  get sessionIsOver() {
+    return this.status === 401 && this.code !== "session.other" && (this.code.startsWith("session.") || this.code === "disabled")
   }
 }
 
@@ -91,7 +97,8 @@ class APIClient {
   /**
    * @param {string} path
    * @param {{method?: string, body?: unknown, headers?: Record<string, string>, idempotencyKey?: string, auth?: boolean, base?: string,
-   *   signal?: AbortSignal, timeoutMs?: number}} [options] idempotencyKey: one per click; made here when a write names none
+   *   signal?: AbortSignal, timeoutMs?: number, keepalive?: boolean}} [options] idempotencyKey: one per click; made here when a write names none
+   *   keepalive: goes on when the page is left
    * @returns {Promise<any>} the JSON body, or the text of an answer that is not JSON
    * @throws {APIError} for every status but 2xx, for `success: false`, and when no answer came
    */
@@ -127,6 +134,7 @@ class APIClient {
     const token = JWTManager.getAccessToken()
     const response = await send(token)
     if (response.status !== 401) return response
+    if (JWTManager.getAccessToken() === token && (await endIfOver(response))) return response
     if (JWTManager.getAccessToken() === token && !(await refreshAccessToken())) {
       if (JWTManager.isAuthenticated()) throw APIClient.#unreachable()
       return response

@@ -25,8 +25,12 @@ class StreamFeed {
       if (event === "hello") onReady()
       if (event === "task") onTask(JSON.parse(data))
       if (event === "bye") {
+        const { reason, message } = JSON.parse(data)
+        // "idle", "ended": the session is over, and whoever looks at the page is told at once.
+        if (reason === "idle") endSession(message || SessionManager.IDLE)
+        if (reason === "ended") endSession(message || "Your session has ended. Please sign in again.")
         // "expired": the token this stream was opened with has ended; the next one opens with a fresh token.
-        if (JSON.parse(data).reason === "expired" && isTokenExpired()) await refreshAccessToken()
+        if (reason === "expired" && isTokenExpired()) await refreshAccessToken()
         return
       }
     }

@@ -279,7 +279,9 @@ class TaskMonitor {
 
 window.TaskMonitor = TaskMonitor
 TaskMonitor.watchPage()
-// Half a second after the page is parsed, as older pages expect; a sign-in on the page itself starts it at once.
-setTimeout(() => {
-  if (window.TaskNotifications && JWTManager.isAuthenticated() && !TaskMonitor.isInitialized) TaskMonitor.init()
-}, 500)
+// Half a second after the page is there, as older pages expect; a sign-in on the page itself starts it at once.
+document.addEventListener("DOMContentLoaded", () =>
+  setTimeout(() => {
+    if (window.TaskNotifications && JWTManager.isAuthenticated() && !TaskMonitor.isInitialized) TaskMonitor.init()
+  }, 500),
+)

@@ -104,7 +104,7 @@
   function onAnswer(answer) {
     const whose = answer.subject
     if (whose) {
-      head("Record of activity", whose.label ?? `${Format.role(whose.type)} that is no longer there`)
+      head("Record of activity", whose.label ?? `${Format.role(whose.type)} who is no longer there`)
       onlyAbout(
         whose.type === "client" ? "Everything done to this client’s record, views included." : "Everything done by this person, or to their account.",
         "The whole audit log",

@@ -1,7 +1,7 @@
 "use strict"
 
 /**
- * The dashboard, and the sign-in in front of it: one page, so that after signing in nothing has to be loaded again.
+ * The dashboard. The sign-in is in front of it in the same page, so that after signing in nothing has to be loaded again: see sign-in.js.
  */
 {
   const { el, fill, icon, byId } = Dom
@@ -11,103 +11,22 @@
   /** @type {any[]} */
   let own = []
 
-  function start() {
-    byId("loginForm").addEventListener("submit", submit)
-    byId("showPassword").addEventListener("click", togglePassword)
+  async function start() {
+    SignIn.init({ onSignedIn: () => showDashboard({ focus: true }) })
     document.addEventListener("tasks:list", (event) => showOwn(event.detail.tasks))
     document.addEventListener("tasks:error", (event) => showOwnProblem(event.detail))
     document.addEventListener("tasks:state", (event) => showState(event.detail.state))
-    if (JWTManager.isAuthenticated()) showDashboard()
-    else showSignIn()
-  }
-
-  // ── Signing in ──
-
-  async function showSignIn() {
-    byId("dashboardSection").hidden = true
-    byId("loginSection").hidden = false
-    document.title = "Sign in · Backhaul"
-    const notice = takeNotice()
-    fill(byId("loginNotice"), notice && el("p", { class: "notice", role: "status" }, icon("clock"), el("span", {}, notice)))
-    byId("username").focus()
-    const { demo } = await PortalConfig.load()
-    if (demo?.users?.length) showDemo(demo.users)
-  }
-
-  function showDemo(users) {
-    fill(
-      byId("demoUsers"),
-      el("h2", {}, "Demonstration"),
-      el("p", { class: "quiet" }, "Choose who to be. The password was printed when the demonstration first started."),
-      el(
-        "div",
-        { class: "demo-users" },
-        users.map((user) => el("button", { type: "button", class: "btn btn-sm btn-quiet", onclick: () => choose(user) }, user)),
-      ),
-    )
-    byId("demoUsers").hidden = false
-  }
-
-  function choose(user) {
-    byId("username").value = user
-    byId("password").focus()
-  }
-
-  async function submit(event) {
-    event.preventDefault()
-    const [username, password, button] = [byId("username"), byId("password"), byId("loginBtn")]
-    if (button.getAttribute("aria-disabled") === "true") return
-    if (username.value.trim() === "" || password.value === "") {
-      refuse({ what: "Please enter both username and password" }, username.value.trim() === "" ? username : password)
-      return
-    }
-    fill(byId("loginError"))
-    button.setAttribute("aria-disabled", "true")
-    button.textContent = "Signing in…"
-    try {
-      await signIn(username.value, password.value)
-      password.value = ""
-      goOn()
-    } catch (error) {
-      refuse(error.message ? error : { what: "Login failed - please try again" }, password)
-    } finally {
-      button.removeAttribute("aria-disabled")
-      button.textContent = "Sign in"
-    }
-  }
-
-  function refuse(error, field) {
-    fill(byId("loginError"), Dom.problem(error))
-    field.focus()
-    field.select()
-  }
-
-  /** To the page that asked for the sign-in, if it is one of ours; else the dashboard, here. */
-  function goOn() {
-    const next = new URLSearchParams(location.search).get("next") ?? ""
-    if (/^(clients|profile|audit|admin)\.html(\?[\w=&%.-]*)?$/.test(next)) {
-      location.replace(next)
-      return
-    }
-    history.replaceState(null, "", location.pathname)
-    showDashboard()
-    byId("greeting").focus()
-  }
-
-  function togglePassword() {
-    const field = byId("password")
-    const shown = field.type === "text"
-    field.type = shown ? "password" : "text"
-    byId("showPassword").setAttribute("aria-pressed", String(!shown))
-    fill(byId("showPassword"), icon(shown ? "eye" : "eye-slash"), el("span", { class: "visually-hidden" }, "Show password"))
+    if (await resume()) showDashboard()
+    else SignIn.show()
   }
 
   // ── The dashboard ──
 
-  async function showDashboard() {
+  async function showDashboard({ focus = false } = {}) {
     if (!(await requireAuth())) return
     const user = getCurrentUser()
     byId("loginSection").hidden = true
+    byId("passwordChangeSection").hidden = true
     byId("dashboardSection").hidden = false
     document.title = "Dashboard · Backhaul"
     byId("greeting").textContent = `${Format.greeting()}, ${user?.fullName.split(" ")[0]}`
@@ -115,6 +34,7 @@
     byId("clientsTile").hidden = !hasPageAccess("clients")
     showState(TaskMonitor.state)
     FaultsCard.init(byId("faultsCard"))
+    if (focus) byId("greeting").focus()
   }
 
   function showOwn(tasks) {

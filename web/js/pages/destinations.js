@@ -169,7 +169,7 @@
   }
 
   function acts(one) {
-    const lost = one.task && OpenFailures.isOpen(one.task) && one.task.error_code?.endsWith("not_found")
+    const lost = one.task && OpenFailures.isOpen(one.task) && ["maps.not_found", "maps.no_address"].includes(one.task.error_code)
     return [
       act(
         one,
@@ -232,7 +232,8 @@
       put(answer.data.destination, answer.task_ids)
       rowNode(one.id)?.querySelector("[data-action=turn]")?.focus()
     } catch (error) {
-      fill(byId("savedNote"), Dom.problem(error, el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: load }, "Read the list again")))
+      const again = el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: load }, "Read the list again")
+      fill(byId("savedNote"), Dom.problem(error, again))
     } finally {
       button.removeAttribute("aria-disabled")
     }

@@ -1,0 +1,131 @@
+"use strict"
+
+/**
+ * Keeps what was typed into a form and not saved, when the session ends for inactivity or the page is lost, and gives it back to the same person
+ * after they have signed in again. A form takes part by one attribute: data-draft="client" (one name for each thing that is typed).
+ *
+ * It lies in this tab's sessionStorage, without passwords or files, and only what differs from the form's own defaults (a page that fills a form
+ * from the server sets `defaultValue` too). It goes when the form is reset, when it is discarded, when the person signs out themselves, and when
+ * somebody else signs in.
+ */
+const FormDraft = (() => {
+  const { el, icon } = Dom
+  const SECRET = /password|passwd|secret|token|one-time-code|cc-/i
+
+  let owner = null
+  let ended = false
+
+  /** Gives back what was kept for the forms of this page, and keeps from now on. */
+  function start() {
+    if (owner) return
+    owner = getCurrentUser()?.id ?? null
+    for (const form of forms()) {
+      const draft = SessionStore.draft(keyOf(form))
+      if (draft?.owner === owner) restore(form, draft)
+      form.addEventListener("reset", () => forget(form))
+    }
+  }
+
+  // ── Keeping ──
+
+  function keepAll() {
+    if (owner && !ended) for (const form of forms()) keep(form)
+  }
+
+  function keep(form) {
+    const values = Object.fromEntries(
+      fields(form)
+        .filter(isChanged)
+        .map((one) => [nameOf(one), isChoice(one) ? one.checked : one.value]),
+    )
+    if (Object.keys(values).length === 0) sessionStorage.removeItem(keyOf(form))
+    else sessionStorage.setItem(keyOf(form), JSON.stringify({ owner, values, open: Boolean(form.closest("dialog")?.open) }))
+  }
+
+  function forget(form) {
+    sessionStorage.removeItem(keyOf(form))
+    form.querySelector(".draft-note")?.remove()
+  }
+
+  // ── Giving back ──
+
+  function restore(form, { values, open }) {
+    const restored = fields(form).filter((one) => Object.hasOwn(values, nameOf(one)))
+    for (const one of restored) {
+      if (isChoice(one)) one.checked = values[nameOf(one)]
+      else one.value = values[nameOf(one)]
+      one.closest("details")?.setAttribute("open", "")
+      one.dispatchEvent(new Event("change", { bubbles: true }))
+    }
+    if (restored.length === 0) return
+    const dialog = form.closest("dialog")
+    if (open && dialog && !dialog.open) dialog.showModal()
+    const note = tell(form)
+    if (open) note.focus() // Read aloud, and on top of the form.
+  }
+
+  function tell(form) {
+    const note = el(
+      "div",
+      { class: "notice draft-note", tabindex: -1 },
+      icon("arrow-counterclockwise"),
+      el("p", {}, "Restored what you had typed."),
+      el("button", { type: "button", class: "btn btn-sm btn-quiet", onclick: () => discard(form) }, "Discard"),
+    )
+    const place = form.querySelector(".form-problems")
+    if (place) place.before(note)
+    else form.prepend(note)
+    return note
+  }
+
+  function discard(form) {
+    form.reset()
+    fields(form)[0]?.focus()
+  }
+
+  // ── Forms and fields ──
+
+  /** @returns {HTMLFormElement[]} */
+  function forms() {
+    return [...document.querySelectorAll("form[data-draft]")]
+  }
+
+  function keyOf(form) {
+    return SessionStore.DRAFTS + form.dataset.draft
+  }
+
+  /** A password stays one while it is shown as text. */
+  function fields(form) {
+    return [...form.elements].filter(
+      (one) =>
+        one.name &&
+        one.willValidate &&
+        !["password", "file", "hidden", "submit", "button", "reset"].includes(one.type) &&
+        !SECRET.test(`${one.name} ${one.id} ${one.autocomplete}`),
+    )
+  }
+
+  function nameOf(one) {
+    return isChoice(one) ? `${one.name}=${one.value}` : one.name
+  }
+
+  function isChoice(one) {
+    return one.type === "checkbox" || one.type === "radio"
+  }
+
+  function isChanged(one) {
+    if (isChoice(one)) return one.checked !== one.defaultChecked
+    if (one instanceof HTMLSelectElement) return one.value !== ([...one.options].find((option) => option.defaultSelected) ?? one.options[0])?.value
+    return one.value !== one.defaultValue
+  }
+
+  document.addEventListener("auth:ready", start)
+  document.addEventListener("visibilitychange", () => document.hidden && keepAll())
+  window.addEventListener("pagehide", keepAll)
+  document.addEventListener("auth:signed-out", ({ detail }) => {
+    if (!detail.deliberate) keepAll()
+    ended = true
+  })
+
+  return Object.freeze({ forget })
+})()
