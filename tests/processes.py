@@ -24,7 +24,7 @@ import functools, importlib, os, signal, sys
 from contextlib import nullcontext
 from datetime import timedelta
 from unittest.mock import patch
-from backhaul import cli
+from backhaul.cli import main, running
 from backhaul.core.parent import end_with_parent
 from backhaul.core.worker import Worker
 from backhaul.dispatch import run
@@ -35,12 +35,12 @@ def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
 run.Worker = functools.partial(Worker, lease=timedelta(seconds=lease_s))
-cli.work = functools.partial(run.work, grace_s=grace_s)
+running.work = functools.partial(run.work, grace_s=grace_s)
 if module:
     importlib.import_module(module)
 sys.argv = ["backhaul", "worker", "--until-stdin-closes"]
 with patch(place, die) if place else nullcontext():
-    cli.main()
+    main()
 """
 
 
