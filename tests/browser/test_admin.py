@@ -15,6 +15,7 @@ from tests.browser.person import Person
 from tests.browser.portal import PASSWORD, Portal
 from tests.browser.test_accessibility import sound
 
+OWN = "seven herons stood in the mist"
 _LOCK = """
 insert into private.sign_in_guesses values (private.name_hash(%s), '', 5, now(), now() + interval '12 minutes')
 """
@@ -138,8 +139,9 @@ async def test_whoever_is_no_administrator_is_offered_neither_the_page_nor_its_e
 # ── Making and editing ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_new_user_is_invited_and_gets_in_with_the_password_of_the_mail(person: People, portal: Portal) -> None:
-    email = f"{uuid4().hex[:8]}@example.test"
+async def test_a_new_user_is_invited_chooses_a_password_and_is_in(person: People, portal: Portal) -> None:
+    name = f"u{uuid4().hex[:7]}"
+    email = f"{name}@demo.test"
     admin = await at_users(person)
     page = admin.page
     await page.get_by_role("button", name="Add user").click()
@@ -155,10 +157,17 @@ async def test_a_new_user_is_invited_and_gets_in_with_the_password_of_the_mail(p
         f"The mail to {email} was sent to nobody. It lies in {kept}, and on the terminal where Backhaul runs."
     )
     assert await page.locator(".task-toast").count() == 0
+
     (password,) = re.findall(r"^Password: (\S+)$", mail_to(portal, email), re.MULTILINE)
-    assert portal.home.exists()
-    answer = await page.request.post(f"{portal.url}/webhook/user-login", data={"username": email, "password": password})
-    assert (await answer.json())["must_change_password"] is True
+    newcomer = await person()
+    await newcomer.sign_in(name, password)
+    await newcomer.page.get_by_label("New password", exact=True).fill(OWN)
+    await newcomer.page.get_by_label("New password again").fill(OWN)
+    await newcomer.press("Enter")
+    await expect(newcomer.page.locator("#greeting")).to_contain_text("Jane")
+    await page.reload()
+    await expect(row(page, name)).to_contain_text("Active")
+    await expect(row(page, name)).to_contain_text("signed in now")
 
 
 async def test_a_password_handed_over_is_suggested_and_no_mail_is_promised(person: People, portal: Portal) -> None:
