@@ -125,7 +125,7 @@ async def test_a_request_refused_for_inactivity_ends_the_page_without_a_renewal(
     seat = await enter(agent, live="polling")
     asked = asked_of(agent)
     seat.age(LIMIT_MIN + 1)
-    await agent.page.evaluate("TaskMonitor.refresh()")
+    await agent.page.evaluate("() => { TaskMonitor.refresh() }")
     await expect(agent.page.locator("#loginNotice")).to_have_text(EXPIRED)
     assert "/webhook/refresh-token" not in asked
 
@@ -311,7 +311,7 @@ async def test_no_path_renews_a_session_that_lay_idle(person: People) -> None:
     await agent.page.evaluate("(token) => sessionStorage.setItem('rrts_access_token', token)", over)
     await agent.page.evaluate("SessionManager.stop()")
     await agent.page.evaluate(stamped(-(LIMIT_MIN + 1)))
-    await agent.page.evaluate("TaskMonitor.refresh()")  # is told that its token is over
+    await agent.page.evaluate("() => { TaskMonitor.refresh() }")  # is told that its token is over
     await expect(agent.page.locator("#loginNotice")).to_have_text(EXPIRED)
     assert "/webhook/refresh-token" not in asked
 

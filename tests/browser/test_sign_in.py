@@ -112,7 +112,7 @@ async def test_a_session_that_ended_says_so_and_leads_back_to_the_same_page(
     with portal.database() as database:
         database.execute("select private.end_session(%s, 'by a test')", [await session_of(agent)])
     if heard_by == "polling":
-        await agent.page.evaluate("TaskMonitor.refresh()")
+        await agent.page.evaluate("() => { TaskMonitor.refresh() }")
     await expect(agent.page.locator("#loginNotice")).to_have_text("You have signed out, or were signed out: by a test.")
     await agent.page.get_by_label("E-mail").fill("agent@demo.test")
     await agent.page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -217,7 +217,7 @@ async def test_a_tab_that_missed_it_gives_way_at_its_next_renewal_and_leaves_the
     await supervisor.open("reset-password.html")
     await supervisor.enter_by_cookie("supervisor")
     await outlive_token(agent)
-    await agent.page.evaluate("TaskMonitor.refresh()")
+    await agent.page.evaluate("() => { TaskMonitor.refresh() }")
     await expect(agent.page.locator("#loginNotice")).to_have_text("Somebody else has signed in on this browser.")
     answer = await agent.page.context.request.post(
         f"{agent.portal.url}/webhook/refresh-token", data={}, headers={"X-Requested-With": "XMLHttpRequest"}
