@@ -32,7 +32,7 @@ async def measure(house: House, *, seconds: float, rate: float) -> list[Series]:
     headers = f"authorization: Bearer {token}\r\n"
 
     async def add_client(_: int) -> None:
-        status, body = await line.post("/webhook/add-client", _form(), headers + f"idempotency-key: {uuid4()}\r\n")
+        status, body = await line.post("/webhook/add-client", form(), headers + f"idempotency-key: {uuid4()}\r\n")
         if status != 200:
             raise RuntimeError(f"add-client answered {status}: {body.decode()[:200]}")
 
@@ -68,7 +68,7 @@ def _told(when: str, rate: float, ours: list[float], theirs: list[float]) -> lis
     ]
 
 
-def _form() -> bytes:
+def form() -> bytes:
     number = next(_numbers)
     client = {
         "firstName": "Bench", "lastName": f"Client {number}", "phone": "902-555-0123", "email": f"c{number}@example.test",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,13 +15,14 @@ from urllib.request import Request, urlopen
 from uuid import UUID
 
 import psycopg
-from argon2 import PasswordHasher
 
 from backhaul.core.embedded import EmbeddedPostgres
 from backhaul.core.migrations import migrate
+from backhaul.core.passwords import Passwords
 from backhaul.core.share import share
 
 PASSWORD = "bench-password"  # noqa: S105  (of people who exist for minutes)
+_PUT_USER = "select private.put_user(%s, %s, %s, %s)"
 
 
 class House:
@@ -36,9 +38,9 @@ class House:
         migrate(self._postgres.dsn(), share("supabase", "migrations"))
         self.dsn, self.login = self._postgres.dsn(), self._postgres.dsn(user="authenticator")
         with psycopg.connect(self.dsn, autocommit=True) as database:
-            hashed = PasswordHasher().hash(PASSWORD)
+            self._hashed = asyncio.run(Passwords().hash(PASSWORD))
             for role in ("booking_agent", "admin"):
-                database.execute("select private.put_user(%s, %s, %s, %s)", (f"{role}@bench.test", role, role, hashed))
+                database.execute(_PUT_USER, (f"{role}@bench.test", role, role, self._hashed))
             row = database.execute("show server_version").fetchone()
             self.postgres_version = row[0] if row else "?"
         self.stand_ins = self._run("-m", "backhaul.sandbox", "--home", str(self.home / "stand-ins"), "--quo-per-second", "0")
@@ -66,6 +68,14 @@ class House:
         data = None if body is None else json.dumps(body).encode()
         with urlopen(Request(f"{self.address}{path}", data=data, headers=headers)) as answer:  # noqa: S310  (our own address)
             return json.load(answer)
+
+    def people(self, kind: str, count: int) -> list[str]:
+        """The names of that many more people who can sign in."""
+        names = [f"{kind}{number}@bench.test" for number in range(count)]
+        with psycopg.connect(self.dsn, autocommit=True) as database:
+            for name in names:
+                database.execute(_PUT_USER, (name, kind, "booking_agent", self._hashed))
+        return names
 
     def sign_in(self, role: str = "booking_agent") -> tuple[str, UUID]:
         """An access token, and whose it is."""

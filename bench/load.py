@@ -35,8 +35,10 @@ class Line:
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def post(self, path: str, body: bytes, headers: str) -> tuple[int, bytes]:
-        """Status and body."""
+    async def post(self, path: str, body: bytes, headers: str = "") -> tuple[int, bytes]:
+        """Status and body. headers: each with its line's end."""
+        while self._free and self._free[-1][0].at_eof():  # the server closes what was idle for half a minute
+            self._free.pop()[1].close()
         reader, writer = self._free.pop() if self._free else await asyncio.open_connection(self._host, self._port)
         first = f"POST {path} HTTP/1.1\r\nhost: {self._host}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
         writer.write(f"{first}{headers}\r\n".encode() + body)

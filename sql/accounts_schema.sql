@@ -5,6 +5,26 @@
 -- asks here, not only in the API, whether they may. A function that changes a record returns the names of the fields that
 -- really changed, which is what the audit entry says.
 
+-- ── Proof ───────────────────────────────────────────────────────────────────────────────────────────────────────
+-- What could take an account away from its person asks for the password again. The API judges it and notes a right one with
+-- the session, here; so no request can claim a proof, and a proof serves the session it was given in, for five minutes.
+
+create function private.note_proof(p_session_id uuid) returns void
+  language sql security definer set search_path = '' as $$
+  update public.user_sessions s set proved_at = public.task_now() where s.id = p_session_id and s.ended_at is null
+$$;
+
+create function private.my_session() returns uuid
+  language sql stable set search_path = '' as $$ select nullif(auth.jwt() ->> 'session_id', '')::uuid $$;
+
+create function private.ask_for_password(p_for text) returns void
+  language plpgsql stable set search_path = '' as $$
+begin
+  raise exception 'current password is required %', p_for using errcode = 'BT400', column = 'currentPassword',
+    hint = 'Type your current password, then try again.';
+end $$;
+
+
 -- ── People ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 create function private.must_manage_users() returns void
@@ -20,10 +40,9 @@ create function private.refuse_taken_name(p_constraint text) returns void
   language plpgsql stable set search_path = '' as $$
 begin
   if p_constraint = 'users_email_key' then
-    raise exception 'email already in use' using errcode = 'BT409',
-      detail = 'Another account has this e-mail address.', hint = 'Use another address.';
+    raise exception 'email already in use' using errcode = 'BT409', column = 'email', hint = 'Another account has this address; use another one.';
   end if;
-  raise exception 'username already in use' using errcode = 'BT409',
+  raise exception 'username already in use' using errcode = 'BT409', column = 'username',
     detail = 'Somebody signs in with this name, or did; names are never given twice.', hint = 'Use another one, or open that account.';
 end $$;
 
@@ -37,7 +56,8 @@ declare
   changed text[];
   broken text;
 begin
-  select u.* into old from public.users u where u.id = p_user_id for update;
+  -- not `for update`: that would wait for every audit entry of theirs under way, and two admins who change each other for ever
+  select u.* into old from public.users u where u.id = p_user_id for no key update;
   if not found then
     raise exception 'there is no such user' using errcode = 'BT404',
       detail = 'Nobody has this id.', hint = 'Reload the list of users.';
@@ -63,11 +83,25 @@ exception when unique_violation then
   perform private.refuse_taken_name(broken);
 end $$;
 
--- One's own name, e-mail address and telephone.
-create function private.save_profile(p_full_name text, p_email text, p_phone text) returns text[]
+-- One's own name, e-mail address and telephone: those of full_name, email, phone that p_changes has. Through the last two
+-- somebody who has lost their password is reached, so they ask for it again, each time (OWASP ASVS 7.5.1).
+create function private.save_profile(p_changes jsonb) returns text[]
   language plpgsql security definer set search_path = '' as $$
+declare
+  me constant uuid := private.acting_user(null);
+  changed text[];
 begin
-  return private.write_user(private.acting_user(null), jsonb_build_object('full_name', p_full_name, 'email', p_email, 'phone', p_phone));
+  if exists (select from public.users u where u.id = me and lower(u.email) = lower(btrim(p_changes ->> 'email'))) then
+    p_changes := p_changes - 'email';
+  end if;
+  changed := private.write_user(me, p_changes - array(select k from jsonb_object_keys(p_changes) k where k not in ('full_name', 'email', 'phone')));
+  if changed && '{email,phone}' and private.is_person() then
+    update public.user_sessions s set proved_at = null where s.id = private.my_session() and s.proved_at > public.task_now() - interval '5 minutes';
+    if not found then
+      perform private.ask_for_password('to change e-mail or phone');
+    end if;
+  end if;
+  return changed;
 end $$;
 
 create function private.create_user(p_username text, p_full_name text, p_email text, p_phone text, p_role text, p_is_active boolean default true)
@@ -86,7 +120,8 @@ exception when unique_violation then
   perform private.refuse_taken_name(broken);
 end $$;
 
-create function private.change_user(p_user_id uuid, p_changes jsonb) returns text[]
+-- role_before: what they were until now, also when that was not changed.
+create function private.change_user(p_user_id uuid, p_changes jsonb, out changed text[], out role_before text)
   language plpgsql security definer set search_path = '' as $$
 begin
   perform private.must_manage_users();
@@ -95,8 +130,45 @@ begin
     raise exception 'you cannot take your own rights away' using errcode = 'BT409',
       detail = 'It would end your session and lock you out.', hint = 'Ask another administrator.';
   end if;
-  return private.write_user(p_user_id, p_changes - array(select k from jsonb_object_keys(p_changes) k
-                                                         where k not in ('full_name', 'email', 'phone', 'role', 'is_active')));
+  select u.role into role_before from public.users u where u.id = p_user_id for no key update;
+  changed := private.write_user(p_user_id, p_changes - array(select k from jsonb_object_keys(p_changes) k
+                                                             where k not in ('full_name', 'email', 'phone', 'role', 'is_active')));
+end $$;
+
+-- Takes an account's password away, until give_temporary_password brings another: their sessions end, reset links are void,
+-- the lock goes, and nobody signs in with what was known before. Returns how many sessions it ended.
+create function private.take_password(p_user_id uuid) returns integer
+  language plpgsql security definer set search_path = '' as $$
+begin
+  perform private.must_manage_users();
+  if p_user_id = (select auth.uid()) and private.is_person() then
+    raise exception 'you cannot reset your own password here' using errcode = 'BT409',
+      detail = 'It would sign you out before the new one has come.', hint = 'Change it on your profile, or ask another administrator.';
+  end if;
+  delete from private.credentials c where c.user_id = p_user_id;
+  update public.users u set must_change_password = true, updated_at = public.task_now() where u.id = p_user_id;
+  if not found then
+    raise exception 'there is no such user' using errcode = 'BT404', detail = 'Nobody has this id.', hint = 'Reload the list of users.';
+  end if;
+  delete from private.one_time_links l where l.user_id = p_user_id;
+  perform private.unlock_user(p_user_id);
+  return private.end_sessions(p_user_id, 'an administrator reset your password');
+end $$;
+
+-- A password that somebody else has made: good for a day, and for nothing but choosing one's own. It replaces no password
+-- that its person chose: then nothing is done, and null returned. Otherwise until when it is good.
+create function private.give_temporary_password(p_user_id uuid, p_password_hash text) returns timestamptz
+  language plpgsql security definer set search_path = '' as $$
+declare
+  good_until constant timestamptz := public.task_now() + interval '24 hours';
+begin
+  perform private.must_manage_users();
+  perform from private.credentials c where c.user_id = p_user_id for update;   -- first, as whoever changes their own does
+  if not exists (select from public.users u where u.id = p_user_id and u.must_change_password) then
+    return null;
+  end if;
+  perform private.set_password(p_user_id, p_password_hash, good_until);
+  return good_until;
 end $$;
 
 -- Forgets the wrong passwords of a name. False when there was no lock and no count.
@@ -108,7 +180,8 @@ begin
   return found;
 end $$;
 
--- Ends one session, or with p_session_id null all of them: one's own, or, for administrators, anybody's.
+-- Ends one session, or with p_session_id null all of them: one's own, or, for administrators, anybody's. A session of one's
+-- own in another place asks for the password, unless it was given in the last five minutes, here or to sign in (ASVS 7.5.2).
 create function private.sign_out(p_user_id uuid, p_session_id uuid default null) returns integer
   language plpgsql security definer set search_path = '' as $$
 declare
@@ -116,6 +189,10 @@ declare
 begin
   if not coalesce(mine, false) then
     perform private.must_manage_users();
+  elsif private.is_person() and p_session_id is distinct from private.my_session()
+        and not exists (select from public.user_sessions s where s.id = private.my_session()
+                           and greatest(s.created_at, s.proved_at) > public.task_now() - interval '5 minutes') then
+    perform private.ask_for_password('to sign out in other places');
   end if;
   if p_session_id is null then
     return private.end_sessions(p_user_id, case when mine then 'signed out everywhere' else 'by an administrator' end);
@@ -142,18 +219,20 @@ begin
      order by s.last_activity_at desc, s.id;
 end $$;
 
--- Everybody, as administrators see them: with their locks and open sessions.
+-- Everybody, as administrators see them: with their locks, open sessions, and until when a temporary password is good.
 create function private.list_users()
   returns table (id uuid, username text, full_name text, email text, phone text, role text, is_active boolean, must_change_password boolean,
-                 last_login timestamptz, created_at timestamptz, failed_login_attempts integer, locked_until timestamptz, open_sessions integer)
+                 last_login timestamptz, created_at timestamptz, failed_login_attempts integer, locked_until timestamptz, open_sessions integer,
+                 temporary_until timestamptz)
   language plpgsql stable security definer set search_path = '' as $$
 begin
   perform private.must_manage_users();
   return query
     select u.id, u.username, u.full_name, u.email, u.phone, u.role, u.is_active, u.must_change_password, u.last_login, u.created_at,
            coalesce(g.failed, 0), g.locked_until,
-           (select count(*)::integer from private.open_sessions(u.id))
+           (select count(*)::integer from private.open_sessions(u.id)), c.temporary_until
       from public.users u
+      left join private.credentials c on c.user_id = u.id
       left join lateral (
         select sum(x.failed)::integer as failed, max(x.locked_until) filter (where x.locked_until > public.task_now()) as locked_until
           from private.sign_in_guesses x where x.name_hash = private.name_hash(u.username)) g on true
@@ -208,6 +287,18 @@ begin
   return found;
 end $$;
 
+-- What went to an address which is no longer theirs opens nothing any more, whoever has changed the address: neither a link
+-- nor a temporary password that its person has not used.
+create function private.void_links_to_old_address() returns trigger
+  language plpgsql security definer set search_path = '' as $$
+begin
+  delete from private.one_time_links l where l.user_id = new.id and l.used_at is null;
+  delete from private.credentials c where c.user_id = new.id and c.temporary_until is not null;
+  return new;
+end $$;
+create trigger users_void_links after update of email on public.users
+  for each row when (lower(old.email) <> lower(new.email)) execute function private.void_links_to_old_address();
+
 create function private.has_admin() returns boolean
   language sql stable security definer set search_path = '' as $$ select exists (select from public.users u where u.role = 'admin') $$;
 
@@ -259,9 +350,10 @@ end $$;
 -- ── Who may call what ───────────────────────────────────────────────────────────────────────────────────────────
 
 revoke execute on all functions in schema private from public;
-grant execute on function private.save_profile(text, text, text), private.create_user(text, text, text, text, text, boolean),
-                          private.change_user(uuid, jsonb), private.unlock_user(uuid), private.sign_out(uuid, uuid),
+grant execute on function private.save_profile(jsonb), private.create_user(text, text, text, text, text, boolean),
+                          private.change_user(uuid, jsonb), private.take_password(uuid), private.give_temporary_password(uuid, text),
+                          private.unlock_user(uuid), private.sign_out(uuid, uuid),
                           private.open_sessions(uuid), private.list_users() to authenticated, service_role;
 grant execute on function private.put_link(text, uuid, bytea, interval), private.find_link(text, bytea), private.use_link(text, bytea),
-                          private.has_admin(), private.knock(text, text, double precision, double precision, double precision),
+                          private.has_admin(), private.note_proof(uuid), private.knock(text, text, double precision, double precision, double precision),
                           private.prune_accounts() to service_role;

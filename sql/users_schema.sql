@@ -1,7 +1,7 @@
 -- Who is here: users, their credentials and their sessions.
 --
--- Run first (then audit_logs_schema.sql, accounts_schema.sql, background_tasks_schema.sql, delivery_schema.sql, dispatch_schema.sql), as the
--- role "postgres", on Supabase or on any Postgres 15+ that plain_postgres_shim.sql has prepared. No extension is needed.
+-- Run first (then audit_logs_schema.sql, accounts_schema.sql, background_tasks_schema.sql, delivery_schema.sql, dispatch_schema.sql,
+-- appointments_schema.sql, messages_schema.sql, invoices_schema.sql), as the role "postgres", on Supabase or on any Postgres 15+ that plain_postgres_shim.sql has prepared. No extension is needed.
 --
 -- Two schemas divide the house. `public` is what the API roles may see, through row-level security. `private` is what
 -- only functions may touch: it is never exposed by an API, and holds password hashes, token hashes and everything that
@@ -121,6 +121,7 @@ create table public.user_sessions (
   user_agent    text,
   ip_address    inet,
   last_activity_at timestamptz not null default public.task_now(),   -- the person's own last input
+  proved_at     timestamptz,                                       -- when they last gave their password again here
   constraint an_end_says_why check ((ended_at is null) = (ended_because is null))
 );
 create index user_sessions_user on public.user_sessions (user_id);
@@ -496,6 +497,18 @@ begin
   delete from private.sign_in_guesses g using public.users u where u.id = p_user_id and g.name_hash = private.name_hash(u.username);
 end $$;
 
+-- The same by somebody who knows the old one: false when it has been replaced since it was checked.
+create function private.replace_password(p_user_id uuid, p_old text, p_new text, p_keep_session uuid default null) returns boolean
+  language plpgsql security definer set search_path = '' as $$
+begin
+  perform from private.credentials c where c.user_id = p_user_id and c.password_hash = p_old for update;
+  if found then
+    perform private.set_password(p_user_id, p_new, null, p_keep_session);
+    return true;
+  end if;
+  return false;
+end $$;
+
 -- What is over for a month, or was not used for a year, is of no more use to anybody.
 create function private.prune_sessions() returns integer
   language plpgsql security definer set search_path = '' as $$
@@ -534,6 +547,6 @@ grant execute on function private.find_credentials(text, bytea), private.credent
                           private.open_session(uuid, bytea, interval, text, inet, bytea),
                           private.renew_session(bytea, bytea, interval, uuid), private.go_on(uuid, bytea), private.session_of(bytea), private.rehash(uuid, text, text), private.note_activity(uuid, interval),
                           private.end_session(uuid, text), private.end_sessions(uuid, text, uuid),
-                          private.set_password(uuid, text, timestamptz, uuid),
+                          private.set_password(uuid, text, timestamptz, uuid), private.replace_password(uuid, text, text, uuid),
                           private.put_user(text, text, text, text), private.prune_sessions() to service_role;
 grant select on private.inactivity_limits, private.role_permissions, private.role_pages to service_role;

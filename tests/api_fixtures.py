@@ -23,7 +23,7 @@ from backhaul.dispatch.app import create_app, workflows
 from backhaul.dispatch.office import Office
 from backhaul.dispatch.settings import Settings, load
 from tests.conftest import as_login
-from tests.fakes import FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack, FakeTexts
 
 PASSWORD = "a long enough secret 1"
 SERVICE_KEY = "the-service-key-of-the-tests-0123456789"
@@ -41,6 +41,14 @@ def jane(**changed: Any) -> dict[str, Any]:
     }  # fmt: skip
     number = changed.pop("kNumber", "K1234567")
     return {"kNumber": number, "clientData": {**data, **changed}, "selectedClinicIds": []}
+
+
+def clinic(**changed: Any) -> dict[str, Any]:
+    """The add-destination form as the page sends it."""
+    return {
+        "name": "Valley Clinic", "address": "15 Chipman Dr", "city": "Kentville", "province": "ns", "postal_code": "b4n3v7",
+        "notes": "", "active": True, "contacts": [{"name": "Front desk", "phone": "902-555-0155", "email": "", "type": "main"}],
+    } | changed  # fmt: skip
 
 
 @dataclass
@@ -66,6 +74,9 @@ class Api:
         if isinstance(body, bytes):
             return await self.line.post(path, content=body, headers={"content-type": "application/json", **headers}, **rest)
         return await self.line.post(path, json=body, headers=headers, **rest)
+
+    async def put(self, path: str, body: Any, *, by: Actor | str | None = None) -> httpx.Response:
+        return await self.line.put(path, json=body, headers=self._bearer(by))
 
     def user(self, role: str, name: str = "", *, password: str = PASSWORD) -> str:
         """A new user who can sign in; their username."""
@@ -133,8 +144,18 @@ def plain_logs() -> None:
 
 
 @pytest.fixture
-async def api(database: Database, tmp_path: Path, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack) -> AsyncIterator[Api]:
-    async for one in running(settings_for(tmp_path), database, Office(maps, quo, slack)):
+async def api(
+    database: Database,
+    tmp_path: Path,
+    maps: FakeMaps,
+    quo: FakeQuo,
+    texts: FakeTexts,
+    slack: FakeSlack,
+    calendars: FakeCalendars,
+    mail: FakeMail,
+) -> AsyncIterator[Api]:
+    outside = Office(maps=maps, quo=quo, texts=texts, notices=slack, calendars=calendars, mail=mail, portal_url=PORTAL)
+    async for one in running(settings_for(tmp_path), database, outside):
         yield one
 
 

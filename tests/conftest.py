@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from backhaul.core.embedded import EmbeddedPostgres, throwaway_postgres
 from backhaul.core.migrations import migrate
@@ -14,7 +16,9 @@ from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Clock, Database, TestOffice, copy_of
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
-from tests.fakes import FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack, FakeTexts
+from tests.far_google import FarGoogle
+from tests.trips import Trips
 
 TEMPLATE = "template_office"
 
@@ -70,8 +74,40 @@ def slack() -> FakeSlack:
 
 
 @pytest.fixture
-def office(database: Database, store: Store, clock: Clock, maps: FakeMaps, quo: FakeQuo, slack: FakeSlack) -> TestOffice[Office]:
-    return TestOffice(database, store, workflows, Office(maps, quo, slack), clock)
+def texts() -> FakeTexts:
+    return FakeTexts()
+
+
+@pytest.fixture
+def calendars() -> FakeCalendars:
+    return FakeCalendars()
+
+
+@pytest.fixture
+def google() -> Iterator[FarGoogle]:
+    with closing(FarGoogle()) as far_end:
+        yield far_end
+
+
+@pytest.fixture
+def mail() -> FakeMail:
+    return FakeMail()
+
+
+@pytest.fixture
+def office(
+    database: Database,
+    store: Store,
+    clock: Clock,
+    maps: FakeMaps,
+    quo: FakeQuo,
+    texts: FakeTexts,
+    slack: FakeSlack,
+    calendars: FakeCalendars,
+    mail: FakeMail,
+) -> TestOffice[Office]:
+    outside = Office(maps=maps, quo=quo, texts=texts, notices=slack, calendars=calendars, mail=mail, portal_url=PORTAL)
+    return TestOffice(database, store, workflows, outside, clock)
 
 
 @pytest.fixture
@@ -87,6 +123,26 @@ def supervisor(database: Database) -> Actor:
 @pytest.fixture
 def admin(database: Database) -> Actor:
     return database.person("admin", "Ada Admin")
+
+
+@pytest.fixture(scope="module")
+def standing_trips(postgres: EmbeddedPostgres) -> Iterator[Trips]:
+    """One for all tests of a file, which leave it as it is."""
+    with copy_of(postgres, TEMPLATE, held_clock=True) as name:
+        yield Trips(Database(postgres.dsn(name)))
+
+
+@pytest.fixture
+def trips(standing_trips: Trips) -> Iterator[Trips]:
+    with psycopg.connect(standing_trips.database.dsn, row_factory=dict_row) as connection:
+        connection.execute("select")  # opens the transaction that everything else is nested in
+        yield standing_trips.undone(connection)
+        connection.rollback()
+
+
+@pytest.fixture
+def own_trips(database: Database) -> Trips:
+    return Trips(database)
 
 
 def as_login(dsn: str) -> str:

@@ -18,9 +18,9 @@ import httpx
 T = TypeVar("T")
 
 # A worker that dies, as by kill -9, at the moment it reaches the place named by its first argument ("" for none), with the lease
-# and the grace (in seconds) that the others name.
+# and the grace (in seconds) that the next two name, and with the task types of the module that the last one names ("" for none).
 _WORKER = """
-import functools, os, signal, sys
+import functools, importlib, os, signal, sys
 from contextlib import nullcontext
 from datetime import timedelta
 from unittest.mock import patch
@@ -29,13 +29,15 @@ from backhaul.core.parent import end_with_parent
 from backhaul.core.worker import Worker
 from backhaul.dispatch import run
 
-place, lease_s, grace_s = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+place, lease_s, grace_s, module = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
 run.Worker = functools.partial(Worker, lease=timedelta(seconds=lease_s))
 cli.work = functools.partial(run.work, grace_s=grace_s)
+if module:
+    importlib.import_module(module)
 sys.argv = ["backhaul", "worker", "--until-stdin-closes"]
 with patch(place, die) if place else nullcontext():
     cli.main()
@@ -121,6 +123,10 @@ class StandIn:
         """How many contacts each external id has."""
         return dict(self._web.get("/_stand-ins/state").json()["quo"]["by_external_id"])
 
+    def texts(self) -> list[dict[str, Any]]:
+        """The text messages that were sent, in the order they were."""
+        return list(self._web.get("/_stand-ins/state/message").json()["documents"])
+
     def calls(self) -> list[dict[str, Any]]:
         """Quo's calls, in the order they came."""
         return list(self._web.get("/_stand-ins/journal", params={"service": "quo"}).json()["calls"])
@@ -160,9 +166,9 @@ class Workers:
             [self._begin([sys.executable, "-m", "backhaul", "worker", "--until-stdin-closes"]) for _ in range(count)]
         )
 
-    def start_other(self, *, dies_at: str = "", lease_s: float = 4, grace_s: float = 20) -> Process:
-        """One that dies when it reaches a place in the code, or has another lease or grace."""
-        return self._ready([self._begin([sys.executable, "-c", _WORKER, dies_at, str(lease_s), str(grace_s)])])[0]
+    def start_other(self, *, dies_at: str = "", lease_s: float = 4, grace_s: float = 20, knows: str = "") -> Process:
+        """One that dies when it reaches a place in the code, or has another lease or grace, or `knows` a module's task types."""
+        return self._ready([self._begin([sys.executable, "-c", _WORKER, dies_at, str(lease_s), str(grace_s), knows])])[0]
 
     def holding(self, leased_by: str) -> Process:
         """The one that the ledger calls by that name."""

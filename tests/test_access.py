@@ -38,9 +38,24 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "public.background_task_attempts": (READ, ALL),
     "public.background_tasks_archive": (READ, ALL),
     "public.clients": (WRITE, ALL),
-    "public.drivers": (READ, ALL),
-    "public.destinations": (READ, ALL),
+    "public.drivers": (WRITE, ALL),
+    "public.destinations": (WRITE, ALL),
     "public.client_drive_times": (READ, ALL),
+    "public.client_clinic_times": (READ, ALL),
+    "public.clinic_times_wanted": (WRITE, ALL),
+    "public.clinic_travel_times": (READ, READ),
+    "public.driver_time_off": ("select insert update delete", ALL),
+    "public.office_settings": ("select update", "select update"),
+    "public.appointments": (WRITE, ALL),
+    "public.appointment_costs": (WRITE, ALL),
+    "public.appointment_events": (READ, ALL),
+    "public.trips": (READ, READ),
+    "public.my_trips": (READ, READ),
+    "public.message_templates": ("select update", "select update"),
+    "public.messages": (READ, ALL),
+    "public.invoices": (READ, READ),
+    "public.invoice_lines": (READ, READ),
+    "public.invoice_documents": (READ, "select insert"),
     "public.user_failed_tasks": (READ, READ),
     "public.all_failed_tasks": (READ, READ),
     "public.task_status_summary": (READ, READ),
@@ -52,6 +67,8 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "private.inactivity_limits": ("", READ),
     "private.role_permissions": ("", READ),
     "private.role_pages": ("", READ),
+    "private.status_moves": ("", READ),
+    "private.invoice_counter": ("", ""),
     "private.one_time_links": ("", ""),
     "private.visitors": ("", ""),
     "private.refresh_tokens": ("", ""),
@@ -77,6 +94,14 @@ PEOPLES_FUNCTIONS = {
         "my_id", "my_role", "may", "is_staff", "is_supervisor", "is_person", "acting_user",
         "retry_task", "dismiss_task", "undismiss_task", "dismiss_all_tasks", "claim_click",
         "save_profile", "create_user", "change_user", "unlock_user", "sign_out", "open_sessions", "list_users",
+        "take_password", "give_temporary_password",
+        "link_user", "my_driver", "my_client", "colleagues",
+        "office_zone", "local_day", "local_days", "weekday", "is_week", "usual_week", "hours_on", "are_contacts",
+        "buffered_minutes", "is_setting", "trip_times", "clock_times", "known_transit", "driver_conflicts",
+        "assignment_conflicts", "board_conflicts", "no_such_appointment",
+        "cancel_appointment", "archive_appointment", "unarchive_appointment", "delete_appointment", "my_trips",
+        "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text",
+        "create_invoice", "set_invoice_status", "void_invoice",
     },
     "engine": set(),
 }  # fmt: skip
@@ -92,11 +117,14 @@ HOUSE_FUNCTIONS = {
         "create_task", "start_task", "complete_task", "fail_task", "snooze_task", "archive_tasks",
         "claim_task", "keep_leases", "leave", "sweep_leases", "sweep", "recall_step", "keep_step", "hold_lease",
         "record_save", "answer_click", "prune_clicks", "write_audit", "seal_audit_logs", "verify_audit_logs",
+        "count_audit_logs", "verify_audit_entries", "verify_audit_seals",
         "find_credentials", "credentials_of", "note_wrong_password", "open_session", "renew_session", "go_on", "session_of",
-        "rehash", "note_activity", "end_session", "end_sessions", "set_password", "put_user", "prune_sessions",
-        "put_link", "find_link", "use_link", "has_admin", "knock", "prune_accounts",
+        "rehash", "note_activity", "end_session", "end_sessions", "set_password", "replace_password", "put_user",
+        "prune_sessions",
+        "put_link", "find_link", "use_link", "has_admin", "note_proof", "knock", "prune_accounts",
         "set_limit", "take", "hold_service", "release_service", "set_schedule", "vital_signs", "prune_engine",
         "applied_migrations",
+        "intend_message", "settle_message", "reminder_time", "reminders_due",
     },
     "engine": {"fn_pgqueuer_changed"},
 }  # fmt: skip
@@ -107,9 +135,12 @@ OWNERS_FUNCTIONS = {
         "back_off", "foreign_lease", "lock_visible_task", "no_such_task", "must_be_owner_or_supervisor", "guard_task_status",
         "announce_task", "refuse_change", "audit_digest", "chain_digest",
         "job_key", "enqueue_task", "enqueue_due_task", "enqueue_forgotten", "ask_again", "run_schedules",
-        "forget_place",
+        "forget_place", "forget_second_place", "forget_destination_place", "forget_times", "keep_client_status", "raise_version",
+        "unlink_other_role", "sign_time_off", "guard_setting", "guard_reminder_window",
+        "set_trip", "guard_appointment_status", "guard_appointment_rights", "guard_driver", "sign_cost", "sign_template",
+        "guard_invoicing", "must_handle_invoices",
         "name_hash", "end_sessions_of_changed_user", "end_sessions_of_changed_password", "announce_end", "keep_an_admin",
-        "must_manage_users", "refuse_taken_name", "write_user",
+        "must_manage_users", "refuse_taken_name", "write_user", "my_session", "ask_for_password", "void_links_to_old_address",
     }
 }  # fmt: skip
 
@@ -246,6 +277,35 @@ class House:
             "insert into client_drive_times (client_id, driver_id, duration_minutes, source)"
             " select c.id, d.id, 5, 'test' from clients c, drivers d"
         )
+        self.database.all(
+            "insert into client_clinic_times (client_id, destination_id, duration_minutes, source)"
+            " select c.id, d.id, 10, 'test' from clients c, destinations d"
+        )
+        self.database.all(
+            "insert into clinic_times_wanted (client_id, destination_id) select c.id, d.id from clients c, destinations d"
+        )
+        self.database.all("select private.link_user(%s, d.id) from drivers d", self.people["driver"].id)
+        self.database.all("select private.link_user(%s, null, c.id) from clients c", self.people["client"].id)
+        self._trip()
+
+    def _trip(self) -> None:
+        """Driven by the driver, for the client, told to them, in the calendar, and on an invoice."""
+        trip = self.database.value(
+            "insert into appointments (client_id, driver_assigned, appointmenttime, operation_status, invoice_status)"
+            " select c.id, d.id, task_now(), 'completed', 'ready' from clients c, drivers d returning id"
+        )
+        self.database.all("insert into appointment_costs (appointment_id, custom_rate) values (%s, 80)", trip)
+        self.database.all(
+            "insert into driver_time_off (driver_id, start_date, end_date) select id, '2026-12-24', '2026-12-26' from drivers"
+        )
+        self.database.all(
+            "insert into appointment_events (appointment_id, calendar_id, driver_id) select %s, 'c', id from drivers", trip
+        )
+        self.database.all(
+            "select private.intend_message(%s, 'driver', id, 'reminder', task_now(), 0, null, 'x') from drivers", trip
+        )
+        invoice = self.database.value("select (private.create_invoice(array[%s::uuid])).id", trip)
+        self.database.all("insert into invoice_documents (invoice_id, content) values (%s, 'x')", invoice)
 
     @contextmanager
     def as_(self, name: str, **claims: Any) -> Iterator[psycopg.Connection[Row]]:
@@ -297,8 +357,18 @@ def test_people_see_their_own_and_supervisors_all(house: House, name: str) -> No
         seen = {table.removeprefix("public."): 1 for table in _TABLES}
     else:  # a disabled account counts as nobody at once, though its token still runs
         seen = {}
-    records = {"clients": 1, "drivers": 1, "destinations": 1, "client_drive_times": 1}
+    records = dict.fromkeys(
+        (
+            "clients", "drivers", "destinations", "client_drive_times", "client_clinic_times", "clinic_times_wanted",
+            "clinic_travel_times", "driver_time_off", "appointments", "trips", "appointment_events", "messages",
+        ),
+        1,
+    ) | {"message_templates": 9, "office_settings": 9}  # fmt: skip
+    costs = dict.fromkeys(("appointment_costs", "invoices", "invoice_lines", "invoice_documents"), 1)
     seen |= records if name in STAFF else dict.fromkeys(records, 0)
+    seen |= costs | {"office_settings": 14} if name in SUPERVISORS else dict.fromkeys(costs, 0)
+    seen |= {"drivers": 1, "driver_time_off": 1} if name == "driver" else {}
+    seen["my_trips"] = 1 if name in ("driver", "client") else 0
     seen["failed_tasks_summary"] = 1
     with house.as_(name) as connection:
         counted = {relation.removeprefix("public."): len(rows_seen(connection, relation)) for relation in _TABLES}

@@ -12,7 +12,7 @@ from backhaul.core.testing import Clock, Database, TestOffice
 from backhaul.dispatch.office import OFFICE_TIME, Office
 from backhaul.dispatch.run import _SCHEDULE
 from backhaul.dispatch.workflows import archive
-from tests.fakes import FakeMaps, FakeQuo, FakeSlack
+from tests.fakes import PORTAL, FakeMail, FakeMaps, FakeQuo, FakeSlack
 
 
 def made(database: Database, status: str, owner: UUID) -> UUID:
@@ -64,9 +64,9 @@ async def test_several_batches_are_moved_one_after_the_other(
 
 
 async def test_without_a_channel_nobody_is_told_and_the_archive_is_done(
-    office: TestOffice[Office], database: Database, maps: FakeMaps, quo: FakeQuo
+    office: TestOffice[Office], database: Database, maps: FakeMaps, quo: FakeQuo, mail: FakeMail
 ) -> None:
-    office.outside = Office(maps, quo, None)
+    office.outside = Office(maps=maps, quo=quo, mail=mail, portal_url=PORTAL)
     office.worker = office.new_worker()
     archive_now(database)
     assert await office.work() == ["completed"]

@@ -180,6 +180,24 @@ def test_two_who_seal_at_once_do_it_once(database: Database, agent: Actor) -> No
     assert verify(database)["checked"] == 1
 
 
+def test_a_writer_waits_neither_for_a_seal_that_is_being_made_nor_for_a_check_nor_for_another_writer(
+    database: Database, agent: Actor
+) -> None:
+    """A chain whose links were made by the writers would let one write at a time; this one is made behind them."""
+    write(database, agent, 3)
+    with psycopg.connect(database.dsn) as sealing, psycopg.connect(database.dsn) as writing:
+        sealing.execute("select private.seal_audit_logs()")
+        writing.execute(_WRITE, (agent.id,))
+        with psycopg.connect(database.dsn, options="-c lock_timeout=1s") as another:
+            another.execute("select * from private.verify_audit_logs()")
+            another.execute(_WRITE, (agent.id,))
+            another.commit()
+        writing.commit()
+        sealing.commit()
+    assert seal(database) == 2
+    assert verify(database)["broken_seq"] is None
+
+
 def test_the_sweep_seals(database: Database, agent: Actor) -> None:
     write(database, agent, 2)
     assert database.one("select * from private.sweep()")["sealed"] == 2
@@ -337,6 +355,71 @@ def test_a_digest_kept_elsewhere_shows_a_chain_rewritten_whole_or_cut_short(
     seal(database)
     assert verify(database)["broken_seq"] is None
     assert database.one("select last_seal, last_digest from private.verify_audit_logs()") != kept
+
+
+def test_entries_whose_seal_was_taken_away_are_named(database: Database, agent: Actor) -> None:
+    write(database, agent)
+    seal(database)
+    later = write(database, agent, 2)
+    seal(database)
+    with tampering(database) as owner:
+        owner.execute("delete from private.audit_seals where seal_no = 2")
+    assert verify(database)["broken_seq"] == later[0]
+    assert verify(database)["why"] == "The seal it was under was removed."
+
+
+def test_an_entry_slipped_in_before_all_others_is_found(database: Database, agent: Actor, clock: Clock) -> None:
+    write(database, agent)
+    clock.advance(days=2)
+    seal(database)
+    with tampering(database) as owner:
+        owner.execute("insert into audit_logs (seq, action, user_name, role, created_at) overriding system value"
+                      " values (-5, 'create_client', 'Alex', 'admin', '2020-01-01')")  # fmt: skip
+    assert verify(database)["broken_seq"] == -5
+
+
+# ── Walked in parts ──
+
+
+def parts(database: Database, at_most: int) -> list[Row]:
+    """The looks at the entries, each from where the one before ended."""
+    looks: list[Row] = []
+    while not looks or looks[-1]["up_to"] is not None:
+        after = looks[-1]["up_to"] if looks else None
+        looks.append(database.one("select * from private.verify_audit_entries(%s, %s)", after, at_most))
+    return looks
+
+
+@pytest.mark.parametrize("at_most", [1, 3, 7, 8])
+def test_parts_of_any_size_look_at_every_entry_once_and_find_what_the_whole_finds(
+    database: Database, agent: Actor, at_most: int
+) -> None:
+    entries = write(database, agent, 7)
+    seal(database)
+    write(database, agent)
+    assert sum(look["checked"] for look in parts(database, at_most)) == 7
+    for seq in entries:
+        with tampering(database) as owner:
+            owner.execute("update audit_logs set action = 'x' where seq = %s", (seq,))
+        assert next(look["broken_seq"] for look in parts(database, at_most) if look["broken_seq"]) == seq
+        with tampering(database) as owner:
+            owner.execute("update audit_logs set action = 'create_client' where seq = %s", (seq,))
+    assert verify(database)["broken_seq"] is None
+
+
+def test_the_seals_walked_one_by_one_end_in_the_same_digest_and_find_a_kept_one(database: Database, agent: Actor) -> None:
+    kept: list[bytes] = []
+    for _ in range(3):
+        write(database, agent)
+        seal(database)
+        kept.append(database.value("select last_digest from private.verify_audit_logs()"))
+    after, digest, found = None, b"", []
+    for _ in range(3):
+        look = database.one("select * from private.verify_audit_seals(%s, %s, 1, %s)", after, digest, kept[1])
+        after, digest = look["up_to"], look["digest"]
+        found.append(look["kept_seal"])
+    assert digest == kept[2]
+    assert found == [None, 2, None]
 
 
 def test_a_look_at_the_log_costs_little_on_a_busy_day(database: Database, agent: Actor) -> None:

@@ -14,9 +14,20 @@ import pytest
 from backhaul.core.store import Actor
 from tests.api_fixtures import Api, jane, refused
 
-READS = ("get-failed-tasks", "get-all-failed-tasks", "get-failed-tasks-summary", "get-task", "get-clients", "get-client")
-WRITES = ("add-client", "dismiss-task", "undismiss-task", "dismiss-all-tasks", "retry-task")
-PUBLIC = ("user-login", "refresh-token")
+READS = (
+    "get-failed-tasks",
+    "get-all-failed-tasks",
+    "get-failed-tasks-summary",
+    "get-task",
+    "get-clients",
+    "get-client",
+    "get-profile",
+)
+WRITES = (
+    "add-client", "dismiss-task", "undismiss-task", "dismiss-all-tasks", "retry-task",
+    "update-user-profile", "sign-out-session", "sign-out-others",
+)  # fmt: skip
+PUBLIC = ("user-login", "refresh-token", "forgot-password", "check-setup-link", "create-first-admin")
 MEGABYTE = 1024 * 1024
 
 
@@ -171,6 +182,44 @@ async def test_odd_questions_for_clients_are_answered_or_refused_but_break_nothi
         else:
             assert answer.status_code in (400, 404), query
             assert "Input should" not in refused(answer, answer.status_code)["message"]
+
+
+async def test_a_token_in_the_address_opens_nothing(api: Api, agent: Actor) -> None:
+    """(14.2.1) Addresses are kept in histories and in the logs of proxies."""
+    token = api.token(agent)
+    for name in ("access_token", "token", "authorization", "jwt"):
+        refused(await api.get("/webhook/get-clients", **{name: token}), 401, "token.missing")
+        refused(await api.line.post(f"/webhook/add-client?{name}={token}", json=jane()), 401, "token.missing")
+
+
+async def test_what_is_asked_twice_or_in_two_places_is_one_question(api: Api, agent: Actor) -> None:
+    """(15.3.7) Of a repeated name the last counts; the address of a save says nothing about its form."""
+    headers = {"authorization": f"Bearer {api.token(agent)}"}
+    for number in ("K1234567", "K2345678"):
+        await api.line.post("/webhook/add-client?kNumber=K9999999&firstName=Eve", json=jane(kNumber=number), headers=headers)
+    assert api.database.all("select distinct firstname from clients") == [{"firstname": "Jane"}]
+    assert api.database.value("select count(*) from clients where knumber = 'K9999999'") == 0
+    answer = await api.line.get("/webhook/get-clients?limit=201&limit=1", headers=headers)
+    assert len(answer.json()["clients"]) == 1
+
+
+async def test_fields_that_are_not_the_forms_own_are_passed_over(api: Api, agent: Actor) -> None:
+    """(15.3.3)"""
+    chosen = str(uuid4())
+    owned = {
+        "id": chosen,
+        "created_by": chosen,
+        "status": "archived",
+        "version": 9,
+        "home_latitude": 1,
+        "openphone_contact_id": "x",
+    }
+    body = jane(**owned) | owned | {"role": "admin", "user_id": chosen}
+    assert (await api.post("/webhook/add-client", body, by=agent)).status_code == 200
+    row = api.database.one("select id, status, version, home_latitude, openphone_contact_id from clients")
+    assert str(row.pop("id")) != chosen
+    assert row == {"status": "active", "version": 1, "home_latitude": None, "openphone_contact_id": None}
+    assert api.database.value("select user_id from audit_logs where action = 'create_client'") == agent.id
 
 
 async def test_odd_questions_for_one_client_are_refused(api: Api, agent: Actor) -> None:

@@ -54,6 +54,9 @@ class Oracle:
     async def nothing(self, place: str) -> None:
         self._ask(place)
 
+    async def file(self, content: bytes) -> None:
+        self._ask(content)
+
     def at_once(self, place: str) -> tuple[str, int]:
         self._ask(place)
         return place, len(self.asked)
@@ -95,6 +98,18 @@ def take_over(database: Database, task_id: UUID) -> None:
     """Somebody else starts it, as after a lease has ended."""
     database.all("update background_tasks set lease_expires_at = task_now() where id = %s", task_id)
     assert database.one("select changed, attempt from start_background_task(%s, 'another', '1 hour')", task_id)["changed"]
+
+
+async def test_a_question_that_holds_a_file_is_known_by_it(told: Office) -> None:
+    files = [b"%PDF\xff\x00", b"%PDF\xff\x01"]
+
+    async def story(run: Run[Oracle]) -> None:
+        for file in (files[0], files[0], files[1]):
+            await run.step("send", run.office.file, file)
+
+    told.story = story
+    assert await told.tested.work() == ["completed"]
+    assert told.oracle.asked == files
 
 
 async def test_a_retry_begins_at_the_step_that_failed(told: Office) -> None:

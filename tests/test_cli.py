@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from backhaul import cli
+from backhaul.core import logs
 from backhaul.core.testing import Database
 from tests.conftest import as_login
 
@@ -40,7 +41,7 @@ class Terminal:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
         self.home = home
-        monkeypatch.setattr(cli.logs, "configure", lambda *_, **__: None)  # it is for a whole process
+        monkeypatch.setattr(logs, "configure", lambda *_, **__: None)  # it is for a whole process
         for name in ("BACKHAUL_DEMO_PASSWORD", "BACKHAUL_PORT", "BACKHAUL_STAND_INS"):
             monkeypatch.delenv(name, raising=False)
         self.set(BACKHAUL_HOME=str(home), DATABASE_URL=database_url)
@@ -81,7 +82,9 @@ def failed(database: Database, owner: UUID, label: str = "Jane Roe") -> UUID:
 
 COMMANDS = (
     "", "up", "serve", "worker", "migrate", "import", "archive", "check", "tasks", "tasks list", "tasks show", "tasks retry",
-    "tasks dismiss", "sandbox", "sandbox serve", "sandbox fail",
+    "tasks dismiss", "users", "users list", "users create-admin", "users reset", "users unlock", "users deactivate",
+    "users activate", "users sign-out", "sandbox", "sandbox serve", "sandbox fail", "audit", "audit verify", "audit list",
+    "audit export",
 )  # fmt: skip
 
 
@@ -264,6 +267,7 @@ def test_check_shows_where_each_setting_comes_from_and_never_a_secret(terminal: 
     assert rows["database"].split()[1] == "well"
     assert rows["schema"].split()[1] == "well"
     assert "not set" in rows["Quo"]
+    assert "\nGoogle Calendar not set" in told.out
     whole = terminal.run("check", "--json")
     assert {one["name"]: one["value"] for one in whole.json["settings"]}["service_key"] == "set"
     assert SECRET not in told.out + told.err + whole.out
@@ -276,8 +280,9 @@ def test_check_ends_with_1_when_something_does_not_answer(terminal: Terminal, da
     assert told.code == 1
     checks = {one["name"]: one for one in told.json["checks"]}
     assert checks["database"]["ok"] is True
-    assert [checks[name]["ok"] for name in ("Google Maps", "Quo", "Slack")] == [False, False, False]
-    assert all(checks[name]["todo"] for name in ("Google Maps", "Quo"))
+    outside = ("Google Maps", "Quo", "Texts", "Slack", "Google Calendar", "Mail")
+    assert [checks[name]["ok"] for name in outside] == [False] * 6
+    assert all(checks[name]["todo"] for name in outside)
 
 
 def test_check_says_that_a_database_does_not_answer_and_still_shows_the_settings(terminal: Terminal) -> None:

@@ -108,6 +108,10 @@ async def ask_routes(google: Google) -> object:
     return await routes(google).minutes(places(2), HOME)
 
 
+async def ask_routes_to(google: Google) -> object:
+    return await routes(google).minutes_to(HOME, places(2))
+
+
 async def problem_of(ask: Callable[[Google], Any], google: Google) -> OutsideProblem:
     with pytest.raises(OutsideProblem) as caught:
         await ask(google)
@@ -200,6 +204,12 @@ def test_batches_cover_each_place_once_in_order_and_fit_one_call(count: int) -> 
         assert [one for batch in batches for one in batch] == everybody
         assert all(0 < len(batch) <= most for batch in batches)
         assert len(batches) == -(-count // most)
+
+
+@pytest.mark.parametrize(("count", "by_matrix", "by_routes"), [(100, 4, 1), (300, 12, 1), (625, 25, 1), (626, 26, 2)])
+def test_one_place_is_measured_against_many_in_as_few_calls_as_google_allows(count: int, by_matrix: int, by_routes: int) -> None:
+    google, everybody = Google(), places(count)
+    assert [len(product.batches(everybody)) for product in (matrix(google), routes(google))] == [by_matrix, by_routes]
 
 
 @given(seconds=st.integers(0, 10**6), decimals=st.from_regex(r"(\.[0-9]{1,9})?", fullmatch=True))
@@ -423,8 +433,22 @@ async def test_routes_is_asked_with_coordinates_a_mask_and_the_key_in_a_header()
 @pytest.mark.parametrize("product", [routes, matrix])
 async def test_nobody_to_ask_for_costs_nothing(product: Callable[[Google], Maps]) -> None:
     google = Google()
-    assert await product(google).minutes([], HOME) == {}
+    assert await product(google).minutes([], HOME) == await product(google).minutes_to(HOME, []) == {}
     assert google.requests == []
+
+
+async def test_routes_measures_the_way_out_in_one_call_for_its_elements() -> None:
+    google = Google([element(0, destinationIndex=1, duration="120s", distanceMeters=7), element(0, duration="60s")])
+    limits = CountingLimits()
+    legs = await GoogleRoutes(KEY, limits=limits, transport=google.transport).minutes_to(HOME, places(3))
+    assert list(legs) == [one.id for one in places(3)], "every end has its leg, in the order asked"
+    first, second, third = legs.values()
+    assert (first, second) == (Leg(minutes=1, metres=0), Leg(minutes=2, metres=7))
+    assert "gave no answer for this place" in (third.error or "")
+    body = json.loads(google.requests[0].content)
+    assert [len(body[side]) for side in ("origins", "destinations")] == [1, 3]
+    assert body["origins"] == [{"waypoint": {"location": {"latLng": {"latitude": 44.6488, "longitude": -63.5752}}}}]
+    assert limits.taken == [("maps", 3)]
 
 
 async def legs_by_routes(elements: Sequence[object], count: int) -> list[Leg]:
@@ -480,13 +504,16 @@ async def test_place_without_an_answer_says_why_and_does_not_fail_the_rest(bad: 
     assert error in (first.error or "")
 
 
+@pytest.mark.parametrize("ask", [ask_routes, ask_routes_to])
 @pytest.mark.parametrize(
     ("code", "kind"),
     [(2, Transient), (4, Transient), (7, Misconfigured), (8, RateLimited), (13, Transient), (14, Transient), (16, Misconfigured)],
 )
-async def test_outage_told_element_by_element_is_not_kept_as_the_fault_of_places(code: int, kind: type[OutsideProblem]) -> None:
+async def test_outage_told_element_by_element_is_not_kept_as_the_fault_of_places(
+    ask: Callable[[Google], Any], code: int, kind: type[OutsideProblem]
+) -> None:
     google = Google([element(index, status={"code": code, "message": "because"}, condition=None) for index in (0, 1)])
-    assert type(await problem_of(ask_routes, google)) is kind
+    assert type(await problem_of(ask, google)) is kind
 
 
 async def test_places_that_are_all_unknown_are_legs_and_no_outage() -> None:
@@ -557,3 +584,17 @@ async def test_start_without_a_row_says_so(rows: list[object]) -> None:
     first, second = await legs_by_matrix({"status": "OK", "rows": rows}, 2)
     assert first.minutes == 1
     assert "no answer for this place" in (second.error or "")
+
+
+async def test_legacy_measures_the_way_out_in_one_row() -> None:
+    google = Google({"status": "OK", "rows": [{"elements": [drive(60), {"status": "ZERO_RESULTS"}]}]})
+    limits = CountingLimits()
+    legs = await GoogleDistanceMatrix(KEY, limits=limits, transport=google.transport).minutes_to(HOME, places(3))
+    assert list(legs) == [one.id for one in places(3)]
+    first, second, third = legs.values()
+    assert (first, second) == (Leg(minutes=1, metres=5120), Leg(error=NO_ROAD))
+    assert "no answer for this place" in (third.error or "")
+    params = google.requests[0].url.params
+    assert params["origins"] == "44.6488000,-63.5752000"
+    assert params["destinations"] == "44.0000000,-63.5000000|44.0010000,-63.5000000|44.0020000,-63.5000000"
+    assert limits.taken == [("maps", 3)]

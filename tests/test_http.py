@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
+import uvicorn
+from fastapi.responses import Response
 
 from backhaul.core.share import share
 from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Database
-from tests.api_fixtures import Api, jane, refused, running, settings_for
+from backhaul.dispatch.run import server_config
+from backhaul.dispatch.settings import Settings
+from tests.api_fixtures import PASSWORD, Api, jane, refused, running, settings_for, until
 
 PAGES = (
     "/",
@@ -34,6 +40,7 @@ PAGES = (
 
 
 async def test_every_answer_has_its_number_and_the_security_headers(api: Api, agent: Actor) -> None:
+    """(3.4.3, 3.4.4, 3.4.5, 3.4.6, 3.4.8, 3.5.8)"""
     answers = [await api.get(page) for page in (*PAGES, "/health/live", "/metrics", "/openapi.json", "/nope")]
     answers += [
         await api.get("/webhook/get-clients", by=agent),
@@ -45,9 +52,13 @@ async def test_every_answer_has_its_number_and_the_security_headers(api: Api, ag
         assert re.fullmatch("[0-9a-f]{16}", headers["x-request-id"]), answer.url
         assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY"), answer.url
         assert headers["referrer-policy"] == "no-referrer"
-        assert "frame-ancestors 'none'" in headers["content-security-policy"]
-        assert "object-src 'none'" in headers["content-security-policy"]
+        assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
+        assert {"camera=()", "geolocation=()", "microphone=()"} <= set(headers["permissions-policy"].split(", "))
+        policy = policy_of(answer)
+        assert policy["frame-ancestors"] == policy["object-src"] == policy["base-uri"] == "'none'"
+        assert policy["form-action"] in ("'self'", "'none'")
         assert "unsafe-eval" not in headers["content-security-policy"]
+        assert "server" not in headers
     assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
 
 
@@ -56,7 +67,18 @@ async def test_pages_may_run_no_script_but_ours_and_talk_to_nobody_but_us(api: A
         policy = policy_of(await api.get(page))
         assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
         assert policy["require-trusted-types-for"] == "'script'"
+        assert policy["trusted-types"] == "'none'"
         assert policy["default-src"] == "'self'"
+
+
+async def test_what_is_no_page_does_nothing_where_a_browser_shows_it_as_one(api: Api, agent: Actor) -> None:
+    """(3.2.1)"""
+    answers = [await api.get(path) for path in ("/portal-config", "/openapi.json", "/metrics", "/health/live", "/nope")]
+    answers += [await api.get("/webhook/get-clients", by=agent), await api.post("/webhook/user-login", {})]
+    for answer in answers:
+        policy = policy_of(answer)
+        assert policy["default-src"] == "'none'", answer.url
+        assert "sandbox" in policy
 
 
 async def test_the_docs_alone_may_write_styles_into_the_page(api: Api) -> None:
@@ -77,12 +99,15 @@ async def test_the_docs_alone_may_write_styles_into_the_page(api: Api) -> None:
 async def test_with_supabase_pages_may_talk_to_its_realtime_too(database: Database, tmp_path: Path, url: str, may: str) -> None:
     settings = settings_for(tmp_path, BACKHAUL_SUPABASE_URL=url, BACKHAUL_SUPABASE_ANON_KEY="anon")
     async for api in running(settings, database):
-        assert policy_of(await api.get("/"))["connect-src"] == may
+        policy = policy_of(await api.get("/"))
+        assert policy["connect-src"] == may
+        assert policy["trusted-types"] == "backhaul-realtime"  # for the address of its script, and for nothing else
         said = (await api.get("/portal-config")).json()
         assert said["supabaseAnonKey"] == "anon"
 
 
 async def test_answers_are_not_kept_by_anybody_and_pages_are_asked_for_again(api: Api, agent: Actor) -> None:
+    """(14.3.2)"""
     for answer in (
         await api.get("/webhook/get-clients", by=agent),
         await api.get("/webhook/get-clients"),
@@ -95,6 +120,47 @@ async def test_answers_are_not_kept_by_anybody_and_pages_are_asked_for_again(api
     assert again.status_code == 304
 
 
+@pytest.mark.parametrize("path", ["/webhook/record.csv", "/events/record.csv", "/sandbox/record.csv"])
+async def test_what_the_office_answers_is_never_kept_whatever_its_type(api: Api, path: str) -> None:
+    """(14.3.2) Also a list that is carried away as a file, whatever its endpoint says of caching."""
+
+    async def record() -> Response:
+        return Response("K1234567", media_type="text/csv", headers={"cache-control": "public, max-age=60"})
+
+    api.app.add_api_route(path, record)
+    answer = await api.get(path)
+    assert (answer.headers["cache-control"], answer.headers["content-type"]) == ("no-store", "text/csv; charset=utf-8")
+
+
+async def test_text_says_its_encoding(api: Api) -> None:
+    """(4.1.1)"""
+    pages = ("/", "/docs", "/css/app.css", "/js/core/dom.js", "/favicon.svg", "/metrics", "/js/none.js")
+    for page in pages:
+        kind = (await api.get(page)).headers["content-type"]
+        assert kind == "application/json" or kind.endswith("; charset=utf-8"), page
+
+
+async def test_over_tls_browsers_are_told_to_use_nothing_else(api: Api) -> None:
+    """(3.4.1)"""
+    assert "strict-transport-security" not in (await api.get("/")).headers
+    api.line.base_url = httpx.URL("https://backhaul.test")
+    for path in ("/", "/webhook/get-clients", "/nope"):
+        assert (await api.get(path)).headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+
+
+async def test_a_portal_that_people_reach_by_tls_alone_is_so_also_behind_a_proxy_that_does_not_say_so(
+    database: Database, tmp_path: Path
+) -> None:
+    """(3.3.1, 3.4.1)"""
+    async for api in running(settings_for(tmp_path, BACKHAUL_PUBLIC_URL="https://portal.example.ca"), database):
+        credentials = {"username": api.user("driver"), "password": PASSWORD, "use_cookie": True}
+        answer = await api.post("/webhook/user-login", credentials)
+        assert "strict-transport-security" in answer.headers
+        for cookie in answer.headers.get_list("set-cookie"):
+            assert cookie.startswith("__Host-")
+            assert "secure" in cookie.lower().split("; ")
+
+
 async def test_vendored_files_are_kept_for_good(api: Api) -> None:
     file = next(path for path in share("web", "vendor").rglob("*.css"))
     answer = await api.get("/" + file.relative_to(share("web")).as_posix())
@@ -102,6 +168,7 @@ async def test_vendored_files_are_kept_for_good(api: Api) -> None:
 
 
 async def test_nothing_is_shared_with_other_origins(api: Api, agent: Actor) -> None:
+    """(3.4.2)"""
     for method in ("GET", "OPTIONS"):
         answer = await api.line.request(
             method, "/webhook/get-clients", headers={"origin": "https://evil.test", "access-control-request-method": "GET"}
@@ -112,6 +179,73 @@ async def test_nothing_is_shared_with_other_origins(api: Api, agent: Actor) -> N
 def policy_of(answer: httpx.Response) -> dict[str, str]:
     parts = (part.strip().partition(" ") for part in answer.headers["content-security-policy"].split(";"))
     return {name: value for name, _, value in parts}
+
+
+# ── Proxies ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@asynccontextmanager
+async def served(settings: Settings, api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    """The application as `backhaul serve` serves it, asked from this machine."""
+    config = server_config(settings, api.app)
+    config.lifespan = "off"
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as line:
+        yield line
+    server.should_exit = True
+    await serving
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "believed"),
+    [
+        (None, "203.0.113.5", "203.0.113.5"),  # a proxy on this machine
+        (None, "198.51.100.9, 203.0.113.5", "203.0.113.5"),  # the first is what the stranger said of themselves
+        (None, "127.0.0.1, 203.0.113.5", "203.0.113.5"),
+        ("127.0.0.0/8, 10.0.0.0/24", "203.0.113.5, 10.0.0.7", "203.0.113.5"),  # two proxies of ours
+        ("10.0.0.7", "203.0.113.5", "127.0.0.1"),  # not from a proxy of ours
+    ],
+)
+async def test_only_the_offices_own_proxies_say_for_whom_they_ask(
+    database: Database, tmp_path: Path, trusted: str | None, forwarded: str, believed: str
+) -> None:
+    """(4.1.3, 15.3.4) By that address strangers are counted, and people found again in the audit log."""
+    settings = settings_for(tmp_path, BACKHAUL_PORT="0", **({"BACKHAUL_TRUSTED_PROXIES": trusted} if trusted else {}))
+    headers = {"x-forwarded-for": forwarded, "x-forwarded-proto": "https"}
+    async for api in running(settings, database):
+        async with served(settings, api) as line:
+            answer = await line.post("/webhook/user-login", json={"username": "a@b.test", "password": "x"}, headers=headers)
+        assert answer.status_code == 403
+        assert "server" not in answer.headers
+        assert ("strict-transport-security" in answer.headers) is (believed != "127.0.0.1")
+        assert api.database.value("select host(ip_address) from audit_logs") == believed
+
+
+@pytest.mark.parametrize(
+    ("lengths", "answers"),
+    [(b"content-length: 5", 2),  # two requests, one after the other
+     (b"content-length: 5\r\ntransfer-encoding: chunked", 1), (b"content-length: 5\r\ncontent-length: 60", 1),
+     (b"transfer-encoding: chunked\r\ntransfer-encoding: identity", 1), (b"transfer-encoding: xchunked", 1),
+     (b"content-length: +5", 1)],
+)  # fmt: skip
+async def test_a_request_with_two_lengths_hides_no_second_one(
+    database: Database, tmp_path: Path, lengths: bytes, answers: int
+) -> None:
+    """(4.2.1) Where a proxy and we could disagree on where a request ends, another could follow inside it."""
+    settings = settings_for(tmp_path, BACKHAUL_PORT="0")
+    rest = b"0\r\n\r\nGET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+    async for api in running(settings, database):
+        async with served(settings, api) as line:
+            reader, writer = await asyncio.open_connection("127.0.0.1", line.base_url.port)
+            writer.write(b"POST /webhook/logout HTTP/1.1\r\nhost: x\r\n%b\r\n\r\n%b" % (lengths, rest))
+            writer.write_eof()
+            answered = await reader.read()
+            writer.close()
+    assert answered.count(b"HTTP/1.1 ") == answers
+    assert (b'{"ok":true}' in answered) is (answers == 2)
 
 
 # ── What a page may know before anybody signs in ────────────────────────────────────────────────────────────────────
@@ -165,7 +299,8 @@ async def test_only_admins_set_faults_and_stand_ins_that_do_not_run_are_told(
         for bad in ({}, {"service": "quo"}, {**order, "times": 0}, {**order, "times": "x"}, {**order, "service": "x" * 21}):
             refused(await api.post("/sandbox/faults", bad, by=admin), 400, "validation")
         refused(await api.post("/sandbox/faults", b'{"service": "quo", "fault": "ok", "x": "\\ud800"}', by=admin), 400)
-        assert (await api.get("/portal-config")).json()["standIns"] == ["Google Maps", "Quo", "Slack"]
+        names = ["Google Maps", "Quo", "Slack", "Google Calendar", "the mail server"]
+        assert (await api.get("/portal-config")).json()["standIns"] == names
 
 
 # ── When we fail ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -234,6 +369,7 @@ async def test_the_description_says_which_endpoints_want_a_token(api: Api) -> No
     }
     public = {
         "/webhook/user-login", "/webhook/refresh-token", "/webhook/check-reset-link", "/webhook/reset-password",
+        "/webhook/forgot-password", "/webhook/check-setup-link", "/webhook/create-first-admin",
         "/webhook/password-rules", "/portal-config", "/health/live", "/health/ready", "/metrics",
     }  # fmt: skip
     for path, methods in described["paths"].items():
@@ -269,6 +405,16 @@ async def test_pages_and_the_docs_are_served_with_everything_they_name(api: Api)
         for address in named:
             if "://" not in address and not address.startswith(("data:", "mailto:")):
                 assert (await api.get("/" + address.lstrip("/"))).status_code == 200, (page, address)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/js/", "/js", "/vendor/", "/css/", "/.git/config", "/.git/", "/../pyproject.toml", "/..%2fpyproject.toml",
+     "/%2e%2e/pyproject.toml", "/js/..%2f..%2fsql%2fusers_schema.sql", "/backhaul.toml", "/vendor//etc/passwd"],
+)  # fmt: skip
+async def test_no_folder_is_listed_and_nothing_but_the_pages_is_there(api: Api, path: str) -> None:
+    """(5.3.2, 13.4.1, 13.4.3)"""
+    refused(await api.get(path), 404, "no_endpoint")
 
 
 async def test_a_head_request_is_answered_like_a_get_without_its_body(api: Api) -> None:

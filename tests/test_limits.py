@@ -209,15 +209,21 @@ async def test_an_outage_that_goes_on_is_looked_at_by_one_at_a_time(quo: Office)
     assert quo.rang == before + 1
 
 
+class Closed(Misconfigured):
+    leave_s = 3600.0
+
+
 @pytest.mark.parametrize(
     ("problem", "held_s"),
     [
         (RateLimited("Quo", retry_after=7), 7.0),
         (Misconfigured("Quo", "Quo refused us"), 60.0),
+        (Closed("Quo", "Quo is closed"), 3600.0),
+        (Misconfigured("Quo", "Quo takes no texts today", everybodys=False), None),
         (Transient("Quo", "Quo did not answer"), None),
         (Gone("Quo", "It is gone"), None),
     ],
-    ids=["slow down", "refused", "a single failure", "not there"],
+    ids=["slow down", "refused", "refused for long", "refused in one thing only", "a single failure", "not there"],
 )
 async def test_what_is_everybodys_problem_is_a_hold(quo: Office, problem: Any, held_s: float | None) -> None:
     await quo.limits[0].refused("quo", problem)

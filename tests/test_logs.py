@@ -93,6 +93,16 @@ def test_a_persons_fields_are_blotted_out_whoever_logs_them(written: io.StringIO
     assert (line["full_name"], line["phone"], line["token"], line["task_id"]) == ("…", "…", "…", "7")
 
 
+def test_nothing_that_is_logged_can_begin_a_line_of_its_own(written: io.StringIO) -> None:
+    """(16.2.2, 16.4.1) One entry is one line of JSON, dated in UTC, whatever is in it."""
+    forged = 'x\n{"event": "sign_in", "level": "info"}\r\u2028\x1b[2K'
+    structlog.get_logger().info("answered", endpoint=forged)
+    logging.getLogger("some.library").error("it said %s", forged)
+    assert [line["event"] for line in lines(written)] == ["answered", f"it said {forged}"]
+    assert all(line["timestamp"].endswith("Z") for line in lines(written))
+    assert "\x1b" not in written.getvalue()
+
+
 async def test_signing_in_and_adding_clients_leaves_no_word_of_anybody_in_the_log(
     written: io.StringIO, api: Api, agent: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

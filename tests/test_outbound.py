@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import logging
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -127,6 +127,47 @@ async def test_explanation_comes_before_the_status_even_of_a_success() -> None:
     for status in (200, 404, 500):
         server = Server(httpx.Response(status))
         assert await problem_of(line_to(server), explain=lambda _: ours) is ours
+
+
+# ── Being let in ──
+
+
+class SignsIn(httpx.Auth):
+    """Signs every request, unless told to fail."""
+
+    def __init__(self, problem: OutsideProblem | None = None) -> None:
+        self._problem = problem
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        if self._problem:
+            raise self._problem
+        request.headers["Authorization"] = "Bearer fresh"
+        yield request
+
+
+async def test_each_request_is_signed_in() -> None:
+    server = Server(httpx.Response(200))
+    await line_to(server, auth=SignsIn()).send("GET", "/things", repeatable=True)
+    assert server.requests[0].headers["Authorization"] == "Bearer fresh"
+
+
+async def test_not_being_let_in_is_what_the_request_ended_with_since_nothing_was_sent() -> None:
+    server, limits = Server(httpx.Response(200)), CountingLimits()
+    refused = Misconfigured("Acme", "Acme does not let us in", code="acme.key")
+    line = line_to(server, auth=SignsIn(refused), limits=limits)
+    with capture_logs() as logs:
+        assert await problem_of(line, repeatable=False) is refused
+    assert server.requests == []
+    assert limits.unwell == [("acme", "acme.key")]
+    assert [entry["problem"] for entry in logs] == ["acme.key"]
+
+
+async def test_a_form_is_sent_as_one_and_hidden_where_the_far_end_repeats_it() -> None:
+    server = Server(httpx.Response(418, json={"message": "no such Jane"}))
+    problem = await problem_of(line_to(server, said=lambda got: got.json()["message"]), form={"name": "Jane", "of": "x y"})
+    assert server.requests[0].headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert server.requests[0].content == b"name=Jane&of=x+y"
+    assert problem.why == 'It answered 418: "no such […]"'
 
 
 # ── Nothing sent, perhaps sent ──
@@ -340,6 +381,16 @@ async def test_key_in_the_query_string_reaches_neither_error_nor_log(far_end: An
     assert "key=" not in shown
 
 
+async def test_the_part_of_a_path_that_tells_of_people_is_sent_but_neither_logged_nor_quoted() -> None:
+    server = Server(httpx.Response(400, text="no such street: Highstreet, in Halifax"))
+    line, end = line_to(server, said=lambda got: got.text), "1,Highstreet"
+    with capture_logs() as logged, pytest.raises(Malformed) as caught:
+        await line.send("GET", "/find/", unlogged=end, repeatable=True)
+    assert server.requests[0].url.path == "/base/find/1,Highstreet"
+    assert logged[0]["path"] == "/find/"
+    assert "Highstreet" not in everything_shown(caught.value) + str(logged)
+
+
 @pytest.mark.parametrize("key", ["two\nlines", "schlüssel", "nul\0"])
 async def test_key_that_cannot_be_a_header_is_a_setting_to_correct_and_is_not_shown(key: str) -> None:
     async def ok(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -360,6 +411,7 @@ async def test_address_that_is_none_is_a_setting_to_correct(url: str) -> None:
     problem = await problem_of(line)
     await line.aclose()
     assert (type(problem), problem.code) == (Misconfigured, "acme.setting")
+    assert ("No address is set" in problem.why) == (url == "")
 
 
 @given(

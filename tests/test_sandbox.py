@@ -41,6 +41,7 @@ JANE = {
     "externalId": "client:1",
     "source": "dispatch",
 }
+FLAT = {"firstName": "Jane", "lastName": "Roe", "externalId": "client:1"}
 
 
 class HeldClock:
@@ -647,6 +648,134 @@ async def test_quo_refuses_a_text_that_cannot_go(web: httpx.AsyncClient, change:
     assert (await state(web))["quo"]["messages"] == 0
 
 
+async def test_the_workspace_has_one_number_to_text_from(web: httpx.AsyncClient) -> None:
+    (number,) = (await web.get("/v1/phone-numbers", headers=key())).json()["data"]
+    assert (number["id"], number["number"]) == ("PNstandin01", "+19025550199")
+    assert (await web.get("/v1/phone-numbers")).status_code == 401
+
+
+async def test_a_text_may_be_accepted_and_not_delivered(web: httpx.AsyncClient) -> None:
+    await order(web, service="quo", fault="undelivered", times=1)
+    lost, arrived = [(await text(web)).json()["data"] for _ in range(2)]
+    assert lost["status"] == arrived["status"] == "queued"
+    for sent, status in ((lost, "undelivered"), (arrived, "delivered")):
+        assert (await web.get(f"/v1/messages/{sent['id']}", headers=key())).json()["data"]["status"] == status
+
+
+# ── Quo's dated surface ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_dated_surface_wants_its_version_on_every_request(web: httpx.AsyncClient) -> None:
+    for headers in (key(), key() | {"Quo-Api-Version": "2025-01-01"}):
+        answer = await web.get("/contacts", headers=headers)
+        assert answer.status_code == 400
+        assert set(answer.json()) == {"message", "docs", "title", "trace", "errors"}
+    assert (await web.get("/contacts", headers={"Quo-Api-Version": "2026-03-30"})).status_code == 401
+
+
+async def test_both_surfaces_hold_the_same_contacts(web: httpx.AsyncClient) -> None:
+    made = (await create(web)).json()["data"]
+    (flat,) = (await web.get("/contacts", params={"externalId": "client:1"}, headers=dated())).json()["data"]
+    assert (flat["id"], flat["firstName"], flat["lastName"], flat["source"]) == (made["id"], "Jane", "Roe", "dispatch")
+    assert "phoneNumbers" not in flat
+    phone, email = await properties(web, made["id"])
+    assert (phone["type"], phone["name"], phone["value"]) == ("phone-number", "Mobile", "+19025550100")
+    assert (email["type"], email["value"]) == ("email", "jane@example.test")
+
+
+async def test_a_dated_contact_is_flat_has_no_numbers_and_is_never_unique(web: httpx.AsyncClient) -> None:
+    first, second = [await web.post("/contacts", json=FLAT, headers=dated()) for _ in range(2)]
+    assert first.status_code == second.status_code == 201
+    made = first.json()["data"]
+    assert made["id"] != second.json()["data"]["id"]
+    assert (made["source"], made["actorId"]) == (None, "USstandin")
+    assert await properties(web, made["id"]) == []
+    assert (await state(web))["quo"]["by_external_id"] == {"client:1": 2}
+    changes: list[dict[str, object]] = [{"firstName": ""}, {"phoneNumbers": []}, {"source": "csv-x"}, {"externalId": "x" * 76}]
+    for change in changes:
+        answer = await web.post("/contacts", json=FLAT | change, headers=dated())
+        assert answer.status_code == 400
+        assert answer.json()["errors"]
+        assert "code" not in answer.json()
+
+
+async def test_a_dated_patch_changes_what_it_names_and_null_clears(web: httpx.AsyncClient) -> None:
+    made = (await create(web)).json()["data"]
+    path = f"/contacts/{made['id']}"
+    changed = (await web.patch(path, json={"firstName": "Joan", "lastName": None}, headers=dated())).json()["data"]
+    assert (changed["firstName"], changed["lastName"], changed["externalId"]) == ("Joan", None, "client:1")
+    assert len(await properties(web, made["id"])) == 2
+    assert (await web.patch(path, json={"emails": []}, headers=dated())).status_code == 400
+
+
+async def test_properties_are_added_changed_and_removed_one_by_one_and_may_be_there_twice(
+    web: httpx.AsyncClient, clock: HeldClock
+) -> None:
+    contact = (await web.post("/contacts", json=FLAT, headers=dated())).json()["data"]["id"]
+    path = f"/contacts/{contact}/properties"
+    mobile = {"type": "phone-number", "name": "Mobile", "value": "+19025550100"}
+    for _ in range(2):
+        assert (await web.post(path, json=mobile, headers=dated())).status_code == 200
+    await web.post(path, json={"type": "email", "value": "jane@example.test"}, headers=dated())
+    first, second = await properties(web, contact, type="phone-number")
+    assert first["id"] != second["id"]
+    clock.advance(1)  # ten requests a second
+    changed = await web.patch(f"{path}/{first['id']}", json={"value": "+19025550111"}, headers=dated())
+    assert (changed.json()["data"]["name"], changed.json()["data"]["value"]) == ("Mobile", "+19025550111")
+    assert (await web.delete(f"{path}/{second['id']}", headers=dated())).status_code == 204
+    assert [one["value"] for one in await properties(web, contact)] == ["+19025550111", "jane@example.test"]
+    for wrong in ({"value": "902-555-0100"}, {"type": "email"}):
+        assert (await web.patch(f"{path}/{first['id']}", json=wrong, headers=dated())).status_code == 400
+    assert (await web.delete(f"{path}/{second['id']}", headers=dated())).status_code == 404
+
+
+async def test_dated_lists_come_in_pages_of_ten_and_know_one_operator(web: httpx.AsyncClient, clock: HeldClock) -> None:
+    for number in range(11):
+        await web.post("/contacts", json=FLAT | {"externalId": f"client:{number}"}, headers=dated())
+        clock.advance(1)
+    first = (await web.get("/contacts", headers=dated())).json()
+    second = (await web.get("/contacts", params={"after": first["nextCursor"]}, headers=dated())).json()
+    assert [len(page["data"]) for page in (first, second)] == [10, 1]
+    assert second["nextCursor"] is None
+    two = await web.get("/contacts", params={"externalId[in]": "client:3,client:9"}, headers=dated())
+    assert [contact["externalId"] for contact in two.json()["data"]] == ["client:3", "client:9"]
+    for wrong in ({"externalId[like]": "x"}, {"limit": "51"}, {"after": "x"}):
+        assert (await web.get("/contacts", params=wrong, headers=dated())).status_code == 400
+
+
+async def test_notes_are_kept_with_their_contact_and_a_patch_replaces_them(web: httpx.AsyncClient) -> None:
+    contact = (await web.post("/contacts", json=FLAT, headers=dated())).json()["data"]["id"]
+    path = f"/contacts/{contact}/notes"
+    made = await web.post(path, json={"text": "Rings twice"}, headers=dated())
+    assert made.status_code == 200
+    one = f"{path}/{made.json()['data']['id']}"
+    await web.patch(one, json={"text": "Rings once"}, headers=dated())
+    (kept,) = (await web.get(path, headers=dated())).json()["data"]
+    assert kept["text"] == "Rings once"
+    assert (await web.get(one, headers=dated())).json()["data"] == kept
+    assert (await web.post(path, json={"text": "x" * 2001}, headers=dated())).status_code == 400
+    assert (await web.delete(one, headers=dated())).status_code == 204
+    assert (await web.get(path, headers=dated())).json()["data"] == []
+    assert (await web.get("/contacts/nobody/notes", headers=dated())).status_code == 404
+
+
+async def test_a_deleted_contact_is_gone_from_the_dated_surface(web: httpx.AsyncClient) -> None:
+    path = f"/contacts/{(await create(web)).json()['data']['id']}"
+    assert (await web.delete(path, headers=dated())).status_code == 204
+    for answer in (await web.get(path, headers=dated()), await web.get(f"{path}/properties", headers=dated())):
+        assert answer.status_code == 404
+        assert set(answer.json()) == {"message", "docs", "title", "trace"}
+
+
+@pytest.mark.parametrize(("kind", "status"), [("401", 401), ("402", 402), ("403", 403), ("404", 404), ("429", 429), ("500", 500)])
+async def test_the_dated_surface_refuses_without_a_code(web: httpx.AsyncClient, kind: str, status: int) -> None:
+    await order(web, service="quo", fault=kind, retry_after=7)
+    answer = await web.get("/contacts", headers=dated())
+    assert answer.status_code == status
+    assert set(answer.json()) == {"message", "docs", "title", "trace"}
+    assert answer.headers.get("Retry-After") == ("7" if kind == "429" else None)
+
+
 # ── Slack ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -1090,6 +1219,16 @@ async def geocode(web: httpx.AsyncClient, address: str, components: str = "count
 
 def key() -> dict[str, str]:
     return {"Authorization": "a-raw-key"}
+
+
+def dated() -> dict[str, str]:
+    return key() | {"Quo-Api-Version": "2026-03-30"}
+
+
+async def properties(web: httpx.AsyncClient, contact: str, **narrowed: str) -> list[dict[str, Any]]:
+    answer = await web.get(f"/contacts/{contact}/properties", params=narrowed, headers=dated())
+    found: list[dict[str, Any]] = answer.json()["data"]
+    return found
 
 
 async def create(web: httpx.AsyncClient, *, timeout: float = 10, **change: Any) -> httpx.Response:

@@ -20,7 +20,7 @@ from backhaul.core.share import share
 from tests.conftest import TEMPLATE
 
 SUPABASE_CLI = "supabase@3.1.0"
-FILES = ("users", "audit_logs", "accounts", "background_tasks", "delivery", "dispatch")
+FILES = ("users", "audit_logs", "accounts", "background_tasks", "delivery", "dispatch", "appointments", "messages", "invoices")
 
 _numbers = count()
 NewDatabase = Callable[[], str]
@@ -159,6 +159,39 @@ def test_failed_tasks_reach_supabase_realtime(postgres: EmbeddedPostgres) -> Non
             "select schemaname || '.' || tablename from pg_publication_tables where pubname = 'supabase_realtime'"
         ).fetchall()
     assert published == [("public.background_tasks",)]
+
+
+def test_drivers_telephone_numbers_survive_becoming_e164(
+    postgres: EmbeddedPostgres, new_database: NewDatabase, workdir: Path
+) -> None:
+    """What people had typed before the office sent texts: a number becomes one, and what is none is kept in the notes."""
+    name = new_database()
+    later = [file for file in sorted((workdir / "supabase" / "migrations").iterdir()) if file.name >= "20261125000200"]
+    kept = {file: file.read_bytes() for file in later}
+    for file in later:
+        file.unlink()
+    migrate(postgres.dsn(name), workdir / "supabase" / "migrations")
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        for place, phone in enumerate(("902-555-0171", "1 (902) 555 0172", "+19025550173", "ask at the desk", None)):
+            connection.execute(
+                "insert into drivers (first_name, last_name, email, phone) values ('A', 'B', %s, %s)", (f"{place}@x.test", phone)
+            )
+        connection.execute(
+            "insert into clients (knumber, firstname, lastname, phone, civicaddress, city, prov, postalcode, status)"
+            " values ('K1234567', 'Jane', 'Roe', '+19025550123', '1 High St', 'Halifax', 'NS', 'B3H 1A1', 'archived')"
+        )
+    for file, content in kept.items():
+        file.write_bytes(content)
+    migrate(postgres.dsn(name), workdir / "supabase" / "migrations")
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        drivers = connection.execute("select phone, notes from drivers order by email").fetchall()
+        client = connection.execute("select active, status from clients").fetchall()
+    assert drivers == [
+        ("+19025550171", None), ("+19025550172", None), ("+19025550173", None),
+        (None, "Telephone, as it was written: ask at the desk"), (None, None),
+    ]  # fmt: skip
+    assert client == [(False, "archived")]
+    assert dump(postgres, name) == dump(postgres, TEMPLATE)
 
 
 # ── Supabase's advisors ──

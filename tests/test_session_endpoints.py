@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -106,6 +107,14 @@ async def test_a_right_password_among_many_wrong_ones_does_not_slip_past_the_loc
     answers = await asyncio.gather(*(sign_in(api, username, f"guess {n}") for n in range(20)), sign_in(api, username))
     assert [answer.status_code for answer in answers].count(200) == 0
     refused(answers[-1], 423, "locked")
+
+
+async def test_two_tabs_that_sign_in_at_once_are_both_let_in_while_the_password_is_hashed_anew(api: Api) -> None:
+    username = api.user("booking_agent")  # with a hash of other costs than today's
+    answers = await asyncio.gather(*(sign_in(api, username) for _ in range(4)))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    refused(await sign_in(api, username, "wrong"), 403, "credentials")
+    assert api.database.value("select max(failed) from private.sign_in_guesses") == 1
 
 
 async def test_the_header_of_an_attackers_name_is_no_way_round_the_lock(api: Api) -> None:
@@ -250,6 +259,17 @@ async def test_no_token_or_password_lies_in_the_database_as_it_was_given(api: Ap
         for row in api.database.all(f"select to_jsonb(t)::text as row from {table} t"):  # noqa: S608  (names from the line above)
             for secret in (PASSWORD, said["access_token"], said["refresh_token"]):
                 assert secret not in row["row"]
+
+
+async def test_what_opens_a_session_is_random_and_never_the_same(api: Api) -> None:
+    """(7.2.3, 7.2.4, 11.5.1) At least 128 bits; signing in again brings another session, and its own tokens."""
+    username = api.user("booking_agent")
+    said = [(await sign_in(api, username)).json() for _ in range(5)]
+    tokens = {one["refresh_token"] for one in said}
+    assert len(tokens) == len({one["session_id"] for one in said}) == 5
+    assert all(len(urlsafe_b64decode(token + "=")) >= 32 for token in tokens)
+    marks = {cookie.value for cookie in api.line.cookies.jar}
+    assert all(len(urlsafe_b64decode(f"{mark}=")) >= 32 for mark in marks)
 
 
 @pytest.mark.parametrize("secret", ["", "x" * 31])

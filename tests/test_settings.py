@@ -12,6 +12,7 @@ import pytest
 from backhaul.core.errors import Problem
 from backhaul.core.share import share
 from backhaul.dispatch.settings import SETTINGS, Settings, home_folder, load
+from tests.far_google import KEY, key_file
 
 SECRET = "swordfish-swordfish-swordfish-swordfish"
 
@@ -73,8 +74,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ("env", "value"),
     [("BACKHAUL_PORT", "http"), ("BACKHAUL_PORT", "65536"), ("BACKHAUL_PORT", "-1"), ("BACKHAUL_DEMO", "perhaps"),
      ("BACKHAUL_STAND_INS", "localhost:1"), ("BACKHAUL_MAPS", "bing"), ("BACKHAUL_MAPS_ELEMENTS_PER_MINUTE", "1e9"),
+     ("BACKHAUL_MAPS_URL", "localhost:5000"), ("BACKHAUL_GEOCODER_URL", "nominatim"),
      ("BACKHAUL_WORKER_TASKS", "0"), ("BACKHAUL_LOG_LEVEL", "loud"), ("BACKHAUL_ARCHIVE_AT", "25:00"),
-     ("BACKHAUL_ARCHIVE_AT", "three"), ("BACKHAUL_SUPABASE_URL", "ftp://x")],
+     ("BACKHAUL_ARCHIVE_AT", "three"), ("BACKHAUL_SUPABASE_URL", "ftp://x"), ("BACKHAUL_CALENDAR_USER", "the office"),
+     ("BACKHAUL_MAIL_FROM", "Backhaul"), ("BACKHAUL_MAIL_FROM", "a@b.ca, c@d.ca"), ("BACKHAUL_PUBLIC_URL", "portal.example.ca"),
+     ("BACKHAUL_QUO_API", "v2"), ("BACKHAUL_QUO_FROM", "902-555-0199"), ("BACKHAUL_QUO_FROM", "+0902"),
+     ("BACKHAUL_QUO_FROM", "US1"),
+     ("BACKHAUL_TRUSTED_PROXIES", "*"), ("BACKHAUL_TRUSTED_PROXIES", "10.0.0.5, proxy"),
+     ("BACKHAUL_TRUSTED_PROXIES", "0.0.0.0/0"), ("BACKHAUL_TRUSTED_PROXIES", "10.0.0.5/24")],
 )  # fmt: skip
 def test_a_value_that_cannot_be_is_told_with_its_source_and_its_meaning(tmp_path: Path, env: str, value: str) -> None:
     setting = next(one for one in SETTINGS if one.env == env)
@@ -88,7 +95,10 @@ def test_a_value_that_cannot_be_is_told_with_its_source_and_its_meaning(tmp_path
     ("env", "value"),
     [("DATABASE_URL", "mysql://me:swordfish@db/x"), ("DATABASE_URL", "postgres//me:swordfish@db/x"),
      ("DATABASE_URL", "host=db pasword=swordfish"), ("DATABASE_URL", "postgresql://me:swordfish@[::1/x"),
-     ("BACKHAUL_JWT_SECRET", "swordfish"), ("BACKHAUL_SERVICE_KEY", "swordfish"), ("BACKHAUL_SLACK_WEBHOOK", "swordfish")],
+     ("BACKHAUL_JWT_SECRET", "swordfish"), ("BACKHAUL_SERVICE_KEY", "swordfish"), ("BACKHAUL_SLACK_WEBHOOK", "swordfish"),
+     ("BACKHAUL_CALENDAR_KEY", "swordfish"), ("BACKHAUL_CALENDAR_KEY", '{"private_key": "swordfish"}'),
+     ("BACKHAUL_CALENDAR_KEY", "swordfish\n" * 100), ("BACKHAUL_CALENDAR_KEY", "~swordfish/key.json"),
+     ("BACKHAUL_SMTP_URL", "smtp://office:swordfish@mail.example.ca/inbox")],
 )  # fmt: skip
 def test_what_is_wrong_with_a_secret_is_told_without_it(tmp_path: Path, env: str, value: str) -> None:
     said = told(tmp_path, **{env: value})
@@ -100,10 +110,57 @@ def test_secrets_are_shown_as_set(tmp_path: Path) -> None:
     secret = {one.env: SECRET for one in SETTINGS if one.secret} | {
         "DATABASE_URL": f"postgresql://me:{SECRET}@db/x",
         "BACKHAUL_SLACK_WEBHOOK": f"https://x.test/{SECRET}",
+        "BACKHAUL_CALENDAR_KEY": key_file(private_key_id=SECRET),
+        "BACKHAUL_SMTP_URL": f"smtp://office:{SECRET}@mail.example.ca",
     }
-    settings = read(tmp_path, **secret)
+    settings = read(tmp_path, BACKHAUL_CALENDAR_USER="office@example.test", **secret)
     assert [found.shown for found in settings.found.values() if found.setting.secret] == ["set"] * len(secret)
     assert SECRET not in " ".join(found.shown for found in settings.found.values())
+
+
+def test_a_service_accounts_key_is_given_as_it_is_or_by_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(key_file(), "utf-8")
+    for given in (key_file(), f"\n {key_file()}", str(file)):
+        settings = read(tmp_path, BACKHAUL_CALENDAR_KEY=given, BACKHAUL_CALENDAR_USER="office@example.test")
+        assert settings["calendar_key"].account == KEY.account
+    written = f"calendar_key = '{file}'\ncalendar_user = 'office@example.test'"
+    assert read(tmp_path, written)["calendar_key"].account == KEY.account
+
+
+def test_a_calendar_key_that_cannot_be_read_is_told_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "half").write_text(key_file()[:-1], "utf-8")
+    (tmp_path / "picture").write_bytes(b"\xff\xd8")
+    for name, why in (("none", "No such file"), ("", "Is a directory"), ("picture", "no text file"), ("half", "it is not JSON")):
+        assert why in told(tmp_path, BACKHAUL_CALENDAR_KEY=str(tmp_path / name))
+
+
+def test_calendars_must_belong_to_a_person(tmp_path: Path) -> None:
+    said = told(tmp_path, BACKHAUL_CALENDAR_KEY=key_file())
+    assert "The setting calendar_user is missing" in said
+    assert read(tmp_path, BACKHAUL_CALENDAR_USER="office@example.test")["calendar_key"] is None
+
+
+def test_a_calendar_key_means_the_real_services(tmp_path: Path) -> None:
+    beside = tmp_path / "stand-ins" / "address"
+    beside.parent.mkdir()
+    beside.write_text("http://127.0.0.1:1", "utf-8")
+    assert read(tmp_path)["stand_ins"] == "http://127.0.0.1:1"
+    real = read(tmp_path, BACKHAUL_CALENDAR_KEY=key_file(), BACKHAUL_CALENDAR_USER="office@example.test")
+    assert real["stand_ins"] is None
+
+
+def test_the_address_for_people_is_the_one_that_is_set_or_else_where_we_listen(tmp_path: Path) -> None:
+    assert read(tmp_path).public_address == "http://127.0.0.1:8080"
+    assert read(tmp_path, BACKHAUL_HOST="::1", BACKHAUL_PORT="9000").public_address == "http://[::1]:9000"
+    assert read(tmp_path, BACKHAUL_PUBLIC_URL="https://portal.example.ca/").public_address == "https://portal.example.ca"
+
+
+def test_a_mail_server_means_the_real_services_even_beside_stand_ins(tmp_path: Path) -> None:
+    (tmp_path / "stand-ins").mkdir()
+    (tmp_path / "stand-ins" / "address").write_text("http://127.0.0.1:1")
+    assert read(tmp_path)["stand_ins"] == "http://127.0.0.1:1"
+    assert read(tmp_path, BACKHAUL_SMTP_URL="smtp://mail.example.ca")["stand_ins"] is None
 
 
 def test_every_setting_has_a_name_a_variable_and_a_meaning_of_its_own() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
@@ -14,15 +15,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from backhaul.core.errors import Problem
-from backhaul.core.family import Family
+from backhaul.core.family import Family, Say
 from backhaul.core.testing import Database
 from backhaul.dispatch import up as ups
 from backhaul.dispatch.database import Access
@@ -62,10 +64,10 @@ def family_of(home: Path) -> dict[int, str]:
 class Running:
     """One `backhaul up`, and what it prints."""
 
-    def __init__(self, home: Path, **env: str) -> None:
+    def __init__(self, home: Path, *options: str, **env: str) -> None:
         self.home = home
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "backhaul", "up", "--port", "0"],
+        self.process = subprocess.Popen(  # noqa: S603  (our own program)
+            [sys.executable, "-m", "backhaul", "up", "--port", "0", *options],
             env=clean_environment() | {"BACKHAUL_HOME": str(home)} | env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -112,8 +114,8 @@ def clean_environment() -> Mapping[str, str]:
 
 
 @contextmanager
-def up(home: Path, **env: str) -> Iterator[Running]:
-    running = Running(home, **env)
+def up(home: Path, *options: str, **env: str) -> Iterator[Running]:
+    running = Running(home, *options, **env)
     try:
         yield running
     finally:
@@ -175,7 +177,9 @@ def test_everything_starts_works_survives_and_stops(home: Path) -> None:
             _a_client_is_saved_and_measured(agent)
             _a_fault_is_told_and_mended(agent, admin)
             _a_killed_worker_comes_back(running, agent)
+            _a_mail_is_shown_on_the_terminal(running, "https://backhaul.test/#token=before")
             _killed_stand_ins_come_back_where_they_were(running, agent)
+            _a_mail_is_shown_on_the_terminal(running, "https://backhaul.test/#token=after")
             _a_killed_api_comes_back_where_it_was(running, address)
             _a_killed_keeper_costs_no_more_than_a_moment(running, agent)
         _a_second_one_is_told_that_this_one_runs(home)
@@ -238,16 +242,80 @@ def test_the_password_made_at_a_first_start_is_shown_even_if_that_start_fails(
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     settings = settings_for(tmp_path, BACKHAUL_PORT="0")
     first: list[str] = []
-    with pytest.raises(Problem, match="worker did not start"):
+    with pytest.raises(Problem, match="api did not start"):
         ups.up(settings, stand_ins=False, with_demo=True, say=first.append)
     assert any(line.startswith("password: ") and "shown once" in line for line in first)
     assert first[-1] == "stopping …"
     second: list[str] = []
-    with pytest.raises(Problem, match="worker did not start"):
+    with pytest.raises(Problem, match="api did not start"):
         ups.up(settings, stand_ins=False, with_demo=True, say=second.append)
     assert any("the one shown at the first start" in line for line in second)
     assert database.value("select count(*) from clients") > 10
-    assert database.value("select count(*) from users") == 4
+    assert database.value("select count(*) from users") == 6
+
+
+class LinkFamily(Family):
+    """One whose children are only noted down, and which looks around once, after a mail has been kept at each place for mails."""
+
+    children: ClassVar[dict[str, Mapping[str, str]]] = {}
+    homes: ClassVar[list[Path]] = []
+
+    def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> str:
+        self.children[name] = dict(env)
+        return f"http://{name}.test"
+
+    def watch(self, say: Say, also: Callable[[], object] = lambda: None) -> None:
+        for place in self.homes:
+            place.mkdir(parents=True)
+            (place / "new.eml").write_text(f"Subject: kept in {place.parent.name}\n\nlink")
+        also()
+
+
+@pytest.mark.parametrize(
+    ("stand_ins", "env", "shown"),
+    [
+        (True, {}, ["stand-ins"]),
+        (False, {}, ["home"]),
+        (False, {"BACKHAUL_STAND_INS": "http://127.0.0.1:1"}, ["stand-ins"]),
+        (False, {"BACKHAUL_SMTP_URL": "smtp://mail.example.ca"}, []),
+        (True, {"BACKHAUL_SMTP_URL": "smtp://mail.example.ca"}, ["stand-ins"]),
+    ],
+)
+def test_mails_are_shown_where_they_are_not_sent_and_their_links_lead_here(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_ins: bool, env: dict[str, str], shown: list[str]
+) -> None:
+    @contextmanager
+    def this_database(_: Settings) -> Iterator[Access]:
+        yield Access(database.dsn, as_login(database.dsn), embedded=False)
+
+    home = tmp_path / "home"
+    (home / "stand-ins").mkdir(parents=True)
+    monkeypatch.setattr(LinkFamily, "homes", [home / "mail", home / "stand-ins" / "mail"])
+    monkeypatch.setattr(ups, "Family", LinkFamily)
+    monkeypatch.setattr(ups, "database", this_database)
+    monkeypatch.setattr(ups, "_wait_until_well", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("backhaul.dispatch.kept_mail.LOOK_S", 0)
+    said: list[str] = []
+    ups.up(settings_for(home, BACKHAUL_PORT="0", **env), stand_ins=stand_ins, with_demo=False, say=said.append)
+    blocks = [line.splitlines() for line in said if line.startswith("── mail")]
+    assert [block[2:] for block in blocks] == [[f"Subject: kept in {place}", "", "link", "── end of mail ──"] for place in shown]
+    assert LinkFamily.children["worker"]["BACKHAUL_PUBLIC_URL"] == "http://api.test"
+
+
+def _a_mail_is_shown_on_the_terminal(running: Running, link: str) -> None:
+    """Whatever reaches the stand-ins' mail server; it is another after they were killed."""
+    stand_ins = (running.home / "stand-ins" / "address").read_text("utf-8")
+    port = httpx.get(f"{stand_ins}/_stand-ins/state", trust_env=False).json()["mail"]["port"]
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "office@backhaul.test", "ana@demo.test", "A new password"
+    mail.set_content(link)
+    with smtplib.SMTP("127.0.0.1", port, timeout=10) as server:
+        server.send_message(mail)
+    running.hear("── mail, kept in ")
+    assert running.hear("To: ") == "To: ana@demo.test"
+    assert running.hear("Subject: ") == "Subject: A new password"
+    assert running.hear("https://") == link
 
 
 def _a_client_is_saved_and_measured(agent: Person) -> None:

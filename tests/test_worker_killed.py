@@ -22,7 +22,7 @@ from backhaul.core.migrations import migrate
 from backhaul.core.share import share
 from backhaul.core.store import Actor, Row, Store
 from backhaul.core.testing import Database, copy_of
-from backhaul.dispatch.clients import NewClient
+from backhaul.dispatch.client_forms import NewClient
 from backhaul.dispatch.workflows.add_client import add_client
 from tests.conftest import TEMPLATE, as_login
 from tests.processes import Process, StandIn, Workers, eventually, stand_in_process, workers_on

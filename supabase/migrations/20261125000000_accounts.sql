@@ -374,6 +374,18 @@ begin
   delete from private.sign_in_guesses g using public.users u where u.id = p_user_id and g.name_hash = private.name_hash(u.username);
 end $$;
 
+-- The same by somebody who knows the old one: false when it has been replaced since it was checked.
+create function private.replace_password(p_user_id uuid, p_old text, p_new text, p_keep_session uuid default null) returns boolean
+  language plpgsql security definer set search_path = '' as $$
+begin
+  perform from private.credentials c where c.user_id = p_user_id and c.password_hash = p_old for update;
+  if found then
+    perform private.set_password(p_user_id, p_new, null, p_keep_session);
+    return true;
+  end if;
+  return false;
+end $$;
+
 -- Creates a user, or gives an existing one a new password: for `backhaul up` and the command line. Returns the id.
 create or replace function private.put_user(p_username text, p_full_name text, p_role text, p_password_hash text) returns uuid
   language plpgsql security definer set search_path = '' as $$
@@ -458,7 +470,7 @@ grant execute on function private.find_credentials(text, bytea), private.credent
                           private.open_session(uuid, bytea, interval, text, inet, bytea),
                           private.renew_session(bytea, bytea, interval, uuid), private.go_on(uuid, bytea), private.session_of(bytea), private.rehash(uuid, text, text), private.note_activity(uuid, interval),
                           private.end_session(uuid, text), private.end_sessions(uuid, text, uuid),
-                          private.set_password(uuid, text, timestamptz, uuid),
+                          private.set_password(uuid, text, timestamptz, uuid), private.replace_password(uuid, text, text, uuid),
                           private.put_user(text, text, text, text), private.prune_sessions() to service_role;
 grant select on private.inactivity_limits, private.role_permissions, private.role_pages to service_role;
 grant execute on function private.write_audit(text, text, uuid, uuid, jsonb, inet, text, text) to service_role;

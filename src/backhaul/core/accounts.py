@@ -13,16 +13,18 @@ from backhaul.core.store import Row, Store, Tx, jsonb
 from backhaul.core.tokens import Claims, LimitedClaims
 
 _CREDENTIALS = b"select %(user)s::uuid as user_id, c.* from private.credentials_of(%(user)s) c"
-_SET = b"select private.set_password(%(user)s, %(hash)s, null, %(keep)s)"
+_SET = b"select private.set_password(%(user)s, %(hash)s)"
+_REPLACE = b"select private.replace_password(%(user)s, %(old)s, %(new)s, %(keep)s) as replaced"
 _FIND_LINK = b"select * from private.find_link(%(purpose)s, %(token)s)"
 _USE_LINK = b"select private.use_link(%(purpose)s, %(token)s) as used"
-_PUT_USER = b"select private.put_user(%(username)s, %(full_name)s, 'admin', %(hash)s) as id"
+_CREATE_ADMIN = b"select private.create_user(%(username)s, %(full_name)s, %(username)s, null, 'admin') as id"
+_NOTE_PROOF = b"select private.note_proof(%(session)s)"
 _AUDIT = b"select private.write_audit(%(action)s, 'user', %(user)s, %(user)s, %(details)s, %(ip)s, %(agent)s)"
 
 
 @dataclass(frozen=True, slots=True)
 class FirstAdmin:
-    """Whoever comes first with the setup link."""
+    """Whoever comes first with the setup link. username: an e-mail address, which is theirs too."""
 
     username: str
     full_name: str
@@ -51,9 +53,9 @@ class Accounts:
         hashed = await self._fit(new, account)
         session_id = by.session_id if isinstance(by, Claims) else None
         async with self._store.service() as tx:
-            if (await tx.one(_CREDENTIALS, {"user": by.user_id}) or account)["changed_at"] != account["changed_at"]:
-                raise _unknown()  # somebody else has just changed it
-            await tx.one(_SET, {"user": by.user_id, "hash": hashed, "keep": session_id})
+            asked = {"user": by.user_id, "old": account["password_hash"], "new": hashed, "keep": session_id}
+            if not (await tx.one(_REPLACE, asked) or {"replaced": False})["replaced"]:
+                raise _unknown()
             await self._note(tx, "change_password", by.user_id, caller)
             if session_id is None:
                 return await self._sessions.open(tx, account, caller)
@@ -66,6 +68,15 @@ class Accounts:
         """
         account = await self._store.call(_CREDENTIALS, {"user": user_id})
         await self._prove(account, password)
+
+    async def prove_in_session(self, by: Claims, password: str) -> None:
+        """The same of whoever asks, noted with their session: the database itself asks there whether a change needs and has it.
+
+        Raises: as `prove`; Unauthenticated for a session that has ended, or it would tell a thief whether a guess is right.
+        """
+        account = await self._account(by)
+        await self._prove(account, password)
+        await self._store.call(_NOTE_PROOF, {"session": by.session_id})
 
     async def who_may_reset(self, token: str, caller: Caller) -> Row:
         """Whose reset link this is: {username, full_name}. Raises: NotFound for one that is used, old or made up."""
@@ -80,17 +91,25 @@ class Accounts:
         hashed = await self._fit(new, owner)
         async with self._store.service() as tx:
             await self._use("reset", token, tx)
-            await tx.one(_SET, {"user": owner["user_id"], "hash": hashed, "keep": None})
+            await tx.one(_SET, {"user": owner["user_id"], "hash": hashed})
             await self._note(tx, "reset_password_by_link", owner["user_id"], caller)
         return str(owner["username"])
 
-    async def create_first_admin(self, token: str, who: FirstAdmin, caller: Caller) -> UUID:
-        """The administrator of a new installation, by the link that its first start printed. Raises: as reset_password."""
+    async def check_setup_link(self, token: str, caller: Caller) -> None:
+        """Raises: NotFound for a link that is used, old or made up, and for every link once there is an administrator."""
         await self._link("setup", token, caller)
+
+    async def create_first_admin(self, token: str, who: FirstAdmin, caller: Caller) -> UUID:
+        """The administrator of a new installation, by the link that its first start printed.
+
+        Raises: as check_setup_link; Rejected for an unfit password, Conflict for a taken name, and the link stays good.
+        """
+        await self.check_setup_link(token, caller)
         hashed = await self._fit(who.password, {"username": who.username, "full_name": who.full_name})
         async with self._store.service() as tx:
             await self._use("setup", token, tx)
-            made = await tx.one(_PUT_USER, {"username": who.username, "full_name": who.full_name, "hash": hashed}) or {}
+            made = await tx.one(_CREATE_ADMIN, {"username": who.username, "full_name": who.full_name}) or {}
+            await tx.one(_SET, {"user": made["id"], "hash": hashed, "keep": None})
             await self._note(tx, "create_first_admin", made["id"], caller)
         return UUID(str(made["id"]))
 
@@ -104,7 +123,7 @@ class Accounts:
                 pass  # a session that has ended changes nothing any more
         async with self._store.service() as tx:
             account = await tx.one(_CREDENTIALS, {"user": by.user_id})
-        if account is None or (isinstance(by, LimitedClaims) and password_of(account["changed_at"]) != by.password_of):
+        if account is None or (isinstance(by, LimitedClaims) and password_of(account["password_hash"]) != by.password_of):
             raise _unknown()
         return account
 
@@ -112,6 +131,9 @@ class Accounts:
         who = str(account["user_id"])
         await PASSWORD.look(self._store, who)
         if await self._passwords.verify(account["password_hash"], password):
+            await PASSWORD.look(
+                self._store, who
+            )  # what was guessed meanwhile counts: the right one does not slip through among many
             return
         await PASSWORD.knock(self._store, who)
         wrong = Rejected("Current password is incorrect", "", "Type it again", code="password.wrong")
@@ -130,14 +152,14 @@ class Accounts:
             found = await tx.one(_FIND_LINK, {"purpose": purpose, "token": digest(token)})
         if found is None:
             await LINK.knock(self._store, caller.ip)
-            raise _dead_link()
+            raise _dead_link(purpose)
         return found
 
     @staticmethod
     async def _use(purpose: str, token: str, tx: Tx) -> None:
         used = await tx.one(_USE_LINK, {"purpose": purpose, "token": digest(token)})
         if not used or not used["used"]:  # somebody was quicker
-            raise _dead_link()
+            raise _dead_link(purpose)
 
     @staticmethod
     async def _note(tx: Tx, action: str, user_id: UUID, caller: Caller) -> None:
@@ -157,10 +179,12 @@ def _unknown() -> Unauthenticated:
     )
 
 
-def _dead_link() -> NotFound:
-    return NotFound(
-        "This link is not good any more",
-        "It was used, is too old, or a newer one was sent",
-        "Ask for a new one on the sign-in page",
-        code="link.dead",
-    )
+def _dead_link(purpose: str) -> NotFound:
+    why, todo = {
+        "reset": ("It was used, is too old, or a newer one was sent", "Ask for a new one on the sign-in page"),
+        "setup": (
+            "It was used, is too old, a newer one was printed, or there is an administrator by now",
+            "Sign in; or start Backhaul again, which prints a new link while there is no administrator",
+        ),
+    }[purpose]
+    return NotFound("This link is not good any more", why, todo, code="link.dead")

@@ -44,7 +44,7 @@ class Answer:
 
     def quote(self, words: object) -> str:
         """The vendor's own words, fit for a screen: one short line without keys, addresses, or anything sent or told `about`."""
-        return _presentable(words, self.sent, self.secrets) if isinstance(words, str) else ""
+        return presentable(words, self.sent, self.secrets) if isinstance(words, str) else ""
 
 
 def retry_after_s(header: str | None, now: datetime) -> float | None:
@@ -74,7 +74,7 @@ _ELLIPSIS = "[…]"
 _PRIVATE = re.compile(r"[a-z]+://\S+|[^\s@]+@[^\s@]+|\+?\d[\d ().-]{6,}\d|-?\d+\.\d{3,}", re.IGNORECASE)
 
 
-def _presentable(words: str, sent: object, secrets: tuple[str, ...], longest: int = 200) -> str:
+def presentable(words: str, sent: object, secrets: tuple[str, ...], longest: int = 200) -> str:
     line = " ".join(words.split())
     if len(line) > 10 * longest:  # cut between words, lest half of something private escapes what follows
         line = line[: 10 * longest].rpartition(" ")[0]

@@ -1,7 +1,7 @@
 """The two cookies of our own pages: the refresh token, out of every script's reach, and the mark of a browser known before.
 
-Both are HttpOnly, SameSite=Strict and sent to the office's verbs only. A cookie travels by itself, so a request that lives on
-one must also show that a page of ours made it: a header that no form can send, and no other site's name as its origin.
+Both are HttpOnly and SameSite=Strict. A cookie travels by itself, so a request that lives on one must also show that a page of
+ours made it: a header that no form can send, and no other site's name as its origin.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from fastapi import Request, Response
 
 from backhaul.core.errors import Forbidden
 
-_PATH = "/webhook"
 _DEVICE_LIFE = timedelta(days=365)
 
 
@@ -44,17 +43,20 @@ def keep_device(request: Request, response: Response, device: str) -> None:
 
 def drop_refresh_token(request: Request, response: Response) -> None:
     name = _name(request, "refresh")
-    response.delete_cookie(name, _PATH, secure=_is_secure(request), httponly=True, samesite="strict")
+    response.delete_cookie(name, secure=_is_secure(request), httponly=True, samesite="strict")
 
 
 def _keep(request: Request, response: Response, kind: str, value: str, life_s: int) -> None:
     secure = _is_secure(request)
-    response.set_cookie(_name(request, kind), value, life_s, path=_PATH, secure=secure, httponly=True, samesite="strict")
+    response.set_cookie(_name(request, kind), value, life_s, secure=secure, httponly=True, samesite="strict")
 
 
 def _name(request: Request, kind: str) -> str:
-    """Over TLS with the prefix by which the browser itself vouches that no other than a secure page has set it."""
-    return f"__Secure-backhaul-{kind}" if _is_secure(request) else f"backhaul-{kind}"
+    """Over TLS with the prefix by which the browser vouches that this very host has set it, not a neighbour in its domain.
+
+    The price is a path of "/": it is sent with requests for pages too, which pay it no heed.
+    """
+    return f"__Host-backhaul-{kind}" if _is_secure(request) else f"backhaul-{kind}"
 
 
 def _is_secure(request: Request) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import psycopg
 import structlog
@@ -26,12 +26,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One limit: `burst` at once, `per_minute` from then on. what: what is refused, for people ("sign-in attempts")."""
+    """One limit: `burst` at once, `per_minute` from then on. what: what is refused, for people ("sign-in attempts").
+
+    why: what else they may be told; nothing where the portal's pages know the text by heart.
+    """
 
     name: str
     per_minute: float
     burst: float
     what: str
+    why: str = "They came from the same place in a short time"
 
     async def look(self, store: Store, visitor: str | None) -> None:
         """Raises: TooMany, when the visitor has used the door up. Takes nothing."""
@@ -42,15 +46,16 @@ class Door:
         await self._knock(store, visitor, 1)
 
     async def _knock(self, store: Store, visitor: str | None, units: int) -> None:
-        if visitor is None or _is_this_machine(visitor):
+        known_as = visitor and _known_as(visitor)
+        if not known_as:
             return
-        asked = {"door": self.name, "visitor": visitor, "per_minute": self.per_minute, "burst": self.burst, "units": units}
+        asked = {"door": self.name, "visitor": known_as, "per_minute": self.per_minute, "burst": self.burst, "units": units}
         wait_s: float = (await store.call(_KNOCK, asked))["wait_s"]
         if wait_s > 0:
             minutes = max(1, -(-int(wait_s) // 60))
             raise TooMany(
                 f"Too many {self.what}. Please try again in {minutes} minute{'s' if minutes != 1 else ''}.",
-                "They came from the same place in a short time",
+                self.why,
                 "Wait, then try again",
                 retry_after=wait_s,
                 code=f"limit.{self.name}",
@@ -61,8 +66,8 @@ SIGN_IN = Door("sign-in", 30, 100, "failed sign-ins")
 RENEWAL = Door("renewal", 60, 200, "failed renewals")
 LINK = Door("link", 10, 20, "attempts")
 PASSWORD = Door("password", 1 / 3, 5, "wrong passwords")
-RESET = Door("reset", 10, 30, "password reset attempts")
-RESET_OF = Door("reset-of", 3 / 15, 3, "password reset attempts")
+RESET = Door("reset", 10, 30, "password reset attempts", why="")
+RESET_OF = Door("reset-of", 3 / 15, 3, "password reset attempts", why="")
 PUBLIC = Door("public", 600, 600, "requests")
 
 
@@ -82,8 +87,14 @@ def limited(door: Door) -> Callable[[Request], Awaitable[None]]:
     return count
 
 
-def _is_this_machine(visitor: str) -> bool:
+def _known_as(visitor: str) -> str | None:
+    """What a visitor cannot change at will; None for this machine. Whoever has one IPv6 address has a whole network of them."""
     try:
-        return ip_address(visitor).is_loopback
-    except ValueError:  # a name, or the hash of one
-        return False
+        address: IPv4Address | IPv6Address = ip_address(visitor.partition("%")[0])
+    except ValueError:
+        return visitor  # a name, or the hash of one
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    if address.is_loopback:
+        return None
+    return str(address) if isinstance(address, IPv4Address) else str(IPv6Network((address, 64), strict=False))

@@ -8,6 +8,7 @@
     ├── Conflict             409  it clashes with what is stored, or with what somebody else is doing
     ├── Locked               423  refused for a while, on purpose
     ├── TooMany              429  slow down
+    │   └── Busy             503  not this caller, but all of them together
     ├── LeaseLost                 another worker has taken this task over: stop, write nothing
     └── OutsideProblem       502  a service outside the office did not do what was asked; `service` names it
         ├── Transient             nothing happened there, or repeating is harmless: it is tried again
@@ -103,6 +104,16 @@ class TooMany(Problem):
         self.retry_after = retry_after
 
 
+class Busy(TooMany):
+    """Too many requests from everybody together; this caller may try again in a moment."""
+
+    status = 503
+    code = "busy"
+
+    def __init__(self, what: str, why: str = "", todo: str = "", *, retry_after: float = 5, code: str | None = None) -> None:
+        super().__init__(what, why, todo, retry_after=retry_after, code=code)
+
+
 class LeaseLost(Problem):
     """This attempt no longer holds its task: another one has taken over, so nothing more may be written or asked."""
 
@@ -151,9 +162,20 @@ class OutcomeUnknown(OutsideProblem):
 
 
 class Misconfigured(OutsideProblem):
-    """A key, bill or setting of ours: every further call will fail alike until an administrator acts."""
+    """A key, bill or setting of ours: every further call will fail alike until an administrator acts.
+
+    leave_s: seconds to leave the service alone before one task goes to look again.
+    everybodys: so will calls of any other kind, hence the whole service is put on hold; False where only one kind is refused.
+    """
 
     code = "misconfigured"
+    leave_s = 60.0
+
+    def __init__(
+        self, service: str, what: str, why: str = "", todo: str = "", *, everybodys: bool = True, code: str | None = None
+    ) -> None:
+        super().__init__(service, what, why, todo, code=code)
+        self.everybodys = everybodys
 
 
 class Unplaceable(OutsideProblem):

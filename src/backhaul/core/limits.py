@@ -20,7 +20,6 @@ _RELEASE = b"select private.release_service(%(service)s) as woken"
 _SET = b"select private.set_limit(%(service)s, %(per_second)s, %(burst)s)"
 
 PATIENCE_S = 5.0  # a shorter wait is slept through, a longer one gives the worker's place to another task
-MISCONFIGURED_HOLD_S = 60.0
 OUTAGE_AFTER = 5  # transient failures in a row, seen by one worker
 OUTAGE_HOLD_S = 15.0
 
@@ -103,8 +102,8 @@ class SharedLimits:
         match problem:
             case RateLimited():
                 return problem.retry_after
-            case Misconfigured():
-                return MISCONFIGURED_HOLD_S
+            case Misconfigured(everybodys=True):
+                return problem.leave_s
             case Transient() if probing or in_a_row >= OUTAGE_AFTER:
                 return OUTAGE_HOLD_S
             case _:

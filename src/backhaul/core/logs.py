@@ -32,6 +32,12 @@ _PRIVATE = frozenset(
         "access_token",
         "refresh_token",
         "authorization",
+        "cookie",
+        "headers",
+        "secret",
+        "link",
+        "query",
+        "notes",
         "body",
         "args",
     }

@@ -19,19 +19,33 @@ from backhaul.core.refusals import refusal
 LARGEST_BODY = 1024 * 1024
 _STRICT = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; object-src 'none';"
-    " base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; connect-src 'self'"
+    " base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
+# The one policy that a page of ours makes, in js/core/task-feeds.js, where Supabase Realtime is in use.
+_REALTIME_POLICY = "backhaul-realtime"
 # Swagger UI writes styles into the page and HTML from strings: it has a page, and a policy, of its own.
 _DOCS = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none';"
-    " base-uri 'none'; frame-ancestors 'none'"
+    " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+# What is no page does nothing, should a browser be led to show it as one.
+_DATA = "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+_DATA_TYPES = ("application/json", "text/event-stream", "text/plain", "text/csv")
+_UNUSED = (
+    "accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen", "geolocation", "gyroscope",
+    "hid", "idle-detection", "magnetometer", "microphone", "midi", "payment", "picture-in-picture", "screen-wake-lock", "serial",
+    "usb", "xr-spatial-tracking",
+)  # fmt: skip
 _SECURITY = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": ", ".join(f"{feature}=()" for feature in _UNUSED),
     "x-frame-options": "DENY",
 }
+_ONLY_TLS = "max-age=31536000; includeSubDomains"
+_PRIVATE = ("/webhook", "/events", "/sandbox")  # whatever they answer, it is for whoever asked, and for now
 
 _log = structlog.get_logger(__name__)
 _ANSWERS = Histogram(
@@ -43,16 +57,25 @@ _ANSWERS = Histogram(
 
 
 class Manners:
-    """The middleware. connect_to: what pages may talk to besides us, as the content security policy says it."""
+    """The middleware.
 
-    def __init__(self, app: ASGIApp, *, connect_to: str = "") -> None:
+    realtime: what pages may talk to besides us, as the content security policy says it.
+    https: people reach us by TLS alone, so every request counts as such, also where a proxy in between does not say so: cookies
+    are Secure, and browsers are told to use nothing else.
+    """
+
+    def __init__(self, app: ASGIApp, *, realtime: str = "", https: bool = False) -> None:
         self._app = app
-        self._policy = f"{_STRICT} {connect_to}".strip()
+        self._https = https
+        policies = _REALTIME_POLICY if realtime else "'none'"
+        self._policy = f"{_STRICT}; trusted-types {policies}; connect-src 'self' {realtime}".strip()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._https:
+            scope["scheme"] = "https"
         await _Exchange(self._app, scope, receive, send, self._policy).run()
 
 
@@ -107,8 +130,14 @@ class _Exchange:
             for name, value in _SECURITY.items():
                 headers.setdefault(name, value)
             headers["x-request-id"] = self._scope["request_id"]
-            headers["content-security-policy"] = _DOCS if self._scope["path"] == "/docs" else self._policy
-            if headers.get("content-type", "").startswith(("application/json", "text/event-stream")):
+            if self._scope["scheme"] == "https":
+                headers["strict-transport-security"] = _ONLY_TLS
+            kind, path = headers.get("content-type", ""), self._scope["path"]
+            if _is_text(kind) and "charset=" not in kind:
+                headers["content-type"] = f"{kind}; charset=utf-8"
+            is_data = kind.startswith(_DATA_TYPES)
+            headers["content-security-policy"] = _DOCS if path == "/docs" else _DATA if is_data else self._policy
+            if kind.startswith(("application/json", "text/event-stream")) or path.startswith(_PRIVATE):
                 headers["cache-control"] = "no-store"
         await self._send(message)
 
@@ -136,6 +165,11 @@ class _Exchange:
             status=self._status,
             ms=round(seconds * 1000, 1),
         )
+
+
+def _is_text(kind: str) -> bool:
+    """Whether bytes of this media type are letters whose encoding has to be told; of JSON it is not, it has but one."""
+    return kind.startswith(("text/", "application/javascript")) or kind.endswith("xml")
 
 
 def _too_large() -> Problem:

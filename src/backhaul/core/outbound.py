@@ -21,62 +21,23 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import httpx
-import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from backhaul.core.answer import Answer, retry_after_s, without
-from backhaul.core.errors import (
-    Gone,
-    Malformed,
-    Misconfigured,
-    OutcomeUnknown,
-    OutsideProblem,
-    RateLimited,
-    Transient,
-)
+from backhaul.core.errors import Gone, Malformed, Misconfigured, OutsideProblem, RateLimited
+from backhaul.core.line import FAULTY, NO_LIMITS, SILENT, UNKNOWN, UNREACHABLE, UNREADABLE, UNUSABLE, Kind, Limits, Line
+
+__all__ = ["LARGEST_BODY", "NO_LIMITS", "Explain", "Limits", "Outbound"]
 
 LARGEST_BODY = 8 * 1024 * 1024
 
 T = TypeVar("T")
-_log = structlog.get_logger(__name__)
-
-
-class Limits(Protocol):
-    """The shared budget of one key: every process that uses the key draws from it."""
-
-    async def take(self, service: str, units: int) -> None:
-        """Returns when `units` may be sent; raises if the wait is too long or the service is on hold."""
-        ...
-
-    async def answered(self, service: str) -> None:
-        """The service did its work."""
-        ...
-
-    async def refused(self, service: str, problem: OutsideProblem) -> None:
-        """The service did not. Raises in place of the problem when it is everybody's and others have been told already."""
-        ...
-
-
-class _NoLimits:
-    async def take(self, service: str, units: int) -> None:
-        """Everything may go at once."""
-
-    async def answered(self, service: str) -> None:
-        """Nothing was on hold."""
-
-    async def refused(self, service: str, problem: OutsideProblem) -> None:
-        """Nothing is put on hold."""
-
-
-NO_LIMITS: Limits = _NoLimits()
 
 
 Explain = Callable[[Answer], OutsideProblem | None]
@@ -90,6 +51,7 @@ class Outbound:
     secrets       hidden wherever the vendor's words or a path are shown
     pause_s       how long to wait when it says "slow down" without a time: 1 for a limit per second, 60 for one per minute
     said          finds the vendor's own short message in an answer that `explain` does not know
+    auth          signs each request in; where it raises one of `backhaul.errors`, nothing was done
     """
 
     def __init__(
@@ -103,6 +65,7 @@ class Outbound:
         secrets: Collection[str] = (),
         pause_s: float = 1.0,
         said: Callable[[Answer], object] = lambda _: None,
+        auth: httpx.Auth | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         connect_s: float = 5.0,
         read_s: float = 10.0,
@@ -110,8 +73,7 @@ class Outbound:
     ) -> None:
         self.service = service
         self._base_url = base_url.rstrip("/")
-        self._limits = limits
-        self._key = limiter_key
+        self._line = Line(service, limiter_key, limits)
         self._secrets = tuple(secret for secret in secrets if secret)
         self._pause_s = pause_s
         self._said = said
@@ -119,6 +81,7 @@ class Outbound:
         self._now = now
         self._headers = {"User-Agent": f"backhaul/{version('backhaul')}", **(headers or {})}
         self._client = httpx.AsyncClient(
+            auth=auth,
             transport=transport,
             timeout=httpx.Timeout(read_s, connect=connect_s),
             follow_redirects=False,
@@ -132,9 +95,11 @@ class Outbound:
         path: str = "",
         *,
         repeatable: bool,
+        unlogged: str = "",
         units: int = 1,
         params: Mapping[str, Any] | None = None,
         json: object = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         about: object = None,
         explain: Explain = lambda _: None,
@@ -142,38 +107,28 @@ class Outbound:
         """One request, and the answer if it is a success.
 
         repeatable: sending it twice does no harm there (a read, a PATCH). If not, silence raises OutcomeUnknown.
+        unlogged: the end of the path, where it tells of people.
         units: what it costs of the limit, in the vendor's unit (requests, elements, messages).
         about: whom it concerns, hidden in the vendor's words like everything sent, even where this request names nobody.
         explain: asked first, about successes too, since some vendors report failure under 200. None: the status decides.
 
         Raises: Transient, RateLimited, OutcomeUnknown, Misconfigured, Malformed, Gone; whatever `explain` and the limits raise.
         """
-        await self._limits.take(self._key, units)
-        started = perf_counter()
         merged = {**self._headers, **(headers or {})}
-        build = partial(self._client.build_request, method, self._base_url + path, params=params, json=json, headers=merged)
-        outcome = await self._exchange(build, (params, json, about), repeatable)
-        note = partial(
-            _log.info,
-            "outbound",
-            service=self._key,
-            method=method,
-            path=without(path, self._secrets),
-            units=units,
-            ms=round((perf_counter() - started) * 1000),
-        )
-        if isinstance(outcome, Answer):
-            note = partial(note, status=outcome.status)
-            problem = explain(outcome) or self._by_status(outcome, repeatable)
-            if problem is None:
-                note()
-                await self._limits.answered(self._key)
+        content: dict[str, Any] = {"params": params, "json": json, "data": form, "headers": merged}
+        build = partial(self._client.build_request, method, self._base_url + path + unlogged, **content)
+
+        async def attempt(note: dict[str, object]) -> Answer | OutsideProblem:
+            try:
+                outcome = await self._exchange(build, (unlogged, params, json, form, about), repeatable)
+            except OutsideProblem as signing_in:
+                return signing_in
+            if isinstance(outcome, OutsideProblem):
                 return outcome
-        else:
-            problem = outcome
-        note(problem=problem.code)
-        await self._limits.refused(self._key, problem)
-        raise problem
+            note["status"] = outcome.status
+            return explain(outcome) or self._by_status(outcome, repeatable) or outcome
+
+        return await self._line.ask(attempt, units=units, method=method, path=without(path, self._secrets))
 
     def read(self, answer: Answer, shape: TypeAdapter[T]) -> T:
         """The answer as `shape`. Raises: Malformed, naming the first field that does not fit but never its value."""
@@ -187,10 +142,10 @@ class Outbound:
         raise self.unreadable(misfit)
 
     def unreadable(self, why: str) -> OutsideProblem:
-        return self._problem(_UNREADABLE, why, "unreadable")
+        return self._line.problem(UNREADABLE, why, "unreadable")
 
     def unknown(self, why: str) -> OutsideProblem:
-        return self._problem(_UNKNOWN, why, "unknown")
+        return self._line.problem(UNKNOWN, why, "unknown")
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -206,18 +161,19 @@ class Outbound:
                 finally:
                     await response.aclose()
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeEncodeError):
-            return self._problem(_UNUSABLE, "It is not a web address, or holds characters that no key has", "setting")
+            why = "It is not a web address, or holds characters that no key has" if self._base_url else "No address is set"
+            return self._line.problem(UNUSABLE, why, "setting")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
-            return self._problem(_UNREACHABLE, "No connection could be made", "unreachable")
+            return self._line.problem(UNREACHABLE, "No connection could be made", "unreachable")
         except (httpx.TimeoutException, TimeoutError):
             why = f"No answer came within {self._read_s:g} seconds"
-            return self._problem(_SILENT if repeatable else _UNKNOWN, why, "timeout")
+            return self._line.problem(SILENT if repeatable else UNKNOWN, why, "timeout")
         except (httpx.TransportError, httpx.DecodingError):
             why = "The connection ended before the answer was complete"
-            return self._problem(_SILENT if repeatable else _UNKNOWN, why, "broken")
+            return self._line.problem(SILENT if repeatable else UNKNOWN, why, "broken")
         if body is None:
             why = f"The answer is larger than {LARGEST_BODY // 1024 // 1024} MB"
-            return self._problem(_UNREADABLE if repeatable else _UNKNOWN, why, "too_large")
+            return self._line.problem(UNREADABLE if repeatable else UNKNOWN, why, "too_large")
         return Answer(
             status=response.status_code,
             headers=response.headers,
@@ -231,58 +187,38 @@ class Outbound:
         if answer.succeeded:
             return None
         if answer.status == 429:
-            return RateLimited(self.service, retry_after=answer.retry_after, code=f"{self._key}.rate_limited")
+            return RateLimited(self.service, retry_after=answer.retry_after, code=f"{self._line.key}.rate_limited")
         said = answer.quote(self._said(answer))
         why = f'It answered {answer.status}: "{said}"' if said else f"It answered {answer.status}"
         if answer.status == 503 and "Retry-After" in answer.headers:
-            what, todo = (text.format(self.service) for text in (_FAULTY.what, _FAULTY.todo))
+            what, todo = (text.format(self.service) for text in (FAULTY.what, FAULTY.todo))
             return RateLimited(
-                self.service, retry_after=answer.retry_after, what=what, why=why, todo=todo, code=f"{self._key}.503"
+                self.service, retry_after=answer.retry_after, what=what, why=why, todo=todo, code=f"{self._line.key}.503"
             )
-        return self._problem(_kind(answer.status, repeatable), why, str(answer.status))
-
-    def _problem(self, kind: _Kind, why: str, code: str) -> OutsideProblem:
-        what, todo = kind.what.format(self.service), kind.todo.format(self.service)
-        return kind.error(self.service, what, why, todo, code=f"{self._key}.{code}")
+        return self._line.problem(_kind(answer.status, repeatable), why, str(answer.status))
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """A class of failure, and its words; {} stands for the service."""
-
-    error: type[OutsideProblem]
-    what: str
-    todo: str
-
-
-_BY_ITSELF = "Nothing to do; it is tried again by itself"
-_UNREACHABLE = _Kind(Transient, "{} could not be reached", _BY_ITSELF)
-_SILENT = _Kind(Transient, "{} did not answer", _BY_ITSELF)
-_FAULTY = _Kind(Transient, "{} is out of service", _BY_ITSELF)
-_UNKNOWN = _Kind(OutcomeUnknown, "{} may or may not have done what was asked", "Look in {} before repeating it")
-_UNUSABLE = _Kind(Misconfigured, "The address or key set for {} cannot be used", "Ask the administrator to correct the setting")
-_REFUSED = _Kind(Misconfigured, "{} refused us", "Ask the administrator to check key, rights and bill; retrying will not help")
-_MOVED = _Kind(Misconfigured, "{} sent us to another address", "Ask the administrator to correct the address set for {}")
-_GONE = _Kind(
+_REFUSED = Kind(Misconfigured, "{} refused us", "Ask the administrator to check key, rights and bill; retrying will not help")
+_MOVED = Kind(Misconfigured, "{} sent us to another address", "Ask the administrator to correct the address set for {}")
+_GONE = Kind(
     Gone,
     "{} no longer has what we asked for",
     "Check whether it was deleted there; if every call fails so, the address set for {} is wrong",
 )
-_REJECTED = _Kind(Malformed, "{} did not accept our request", "Report it to a developer; retrying will not help")
-_UNREADABLE = _Kind(Malformed, "{} gave an answer we cannot read", "Report it to a developer; retrying will hardly help")
+_REJECTED = Kind(Malformed, "{} did not accept our request", "Report it to a developer; retrying will not help")
 
 
-def _kind(status: int, repeatable: bool) -> _Kind:
+def _kind(status: int, repeatable: bool) -> Kind:
     match status:
         case 401 | 402 | 403 | 407:
             return _REFUSED
         case 404 | 410:
             return _GONE
         case 408:
-            return _FAULTY
+            return FAULTY
         case _ if status >= 500:
             # A gateway, too, answers 5xx when the server behind it has done the work and only the answer got lost.
-            return _FAULTY if repeatable else _UNKNOWN
+            return FAULTY if repeatable else UNKNOWN
         case _ if status < 400:
             return _MOVED
         case _:

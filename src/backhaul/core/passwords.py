@@ -1,4 +1,4 @@
-"""Passwords: hashed with argon2id by a bounded crew, and refused where guessing them is easy.
+"""Passwords: hashed with argon2id by a small crew, and refused where guessing them is easy.
 
 No rules of composition unless the office wants them: length, and not being on a list that attackers try, is what keeps a
 password. Everything typed is kept as typed, spaces and any script included; nothing is cut off. Paste and managers welcome.
@@ -7,43 +7,44 @@ Source: OWASP Password Storage Cheat Sheet (19 MiB, two passes, one lane); NIST 
 
 from __future__ import annotations
 
-import asyncio
+import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
-from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-T = TypeVar("T")
+from backhaul.core.crew import Crew
 
 LEAST, LONGEST = 8, 128
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_CREW = 2
+# One crew in the whole process, whoever asks: half of the machine at most. The last in its queue waits about a second.
+_HANDS = max(1, (os.cpu_count() or 2) // 2)
+_CREW = Crew("argon2", hands=_HANDS, queue=32 * _HANDS, full="Too many people are signing in at once")
+# Told over the telephone: small letters and digits that neither look alike nor make words. Twenty of them are 81 bits.
+_ALPHABET, _GROUPS, _OF_EACH = "cdfhjkmnprtwxy347", 4, 5
 
 
 class Passwords:
-    """The crew that hashes: two at once, so that a flood of sign-ins leaves the rest of the house room to breathe."""
+    """Hashes and verifies, beside the event loop. Costs nothing to make: whoever has a password in hand may."""
 
     def __init__(self, hasher: PasswordHasher = _HASHER) -> None:
         self._hasher = hasher
-        self._threads = ThreadPoolExecutor(max_workers=_CREW, thread_name_prefix="argon2")
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def hash(self, password: str) -> str:
-        return await self._do(lambda: self._hasher.hash(_normal(password)))
+        return await _CREW.do(lambda: self._hasher.hash(_normal(password)))
 
-    async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether it is the password. Without a hash, as long a look at one that nobody's password has."""
+    async def verify(self, password_hash: str | None, password: str, *, stranger: bool = False) -> bool:
+        """Whether it is the password. Without a hash, as long a look at one that nobody's password has.
+
+        stranger: from nobody we know anything of; everybody else comes first. Raises: Busy, when too many strangers wait.
+        """
 
         def verify() -> bool:
             try:
@@ -51,7 +52,7 @@ class Passwords:
             except (VerificationError, InvalidHashError):
                 return False
 
-        return await self._do(verify)
+        return await _CREW.do(verify, stranger=stranger)
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether it was made with other costs than today's, and should be made again while the password is at hand."""
@@ -60,8 +61,10 @@ class Passwords:
         except InvalidHashError:
             return False
 
-    async def _do(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+def temporary_password() -> str:
+    """A new random one, for somebody who is to choose their own: "cdfhj-kmnpr-twxy3-47cdf". 81 bits, easy to read aloud."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_OF_EACH)) for _ in range(_GROUPS))
 
 
 @dataclass(frozen=True, slots=True)

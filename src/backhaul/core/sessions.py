@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -94,20 +94,24 @@ class Sessions:
         """Opens a session. An unknown user and a wrong password get the same answer in the same time, and lock alike.
 
         Raises: Forbidden for wrong credentials or a disabled account; Locked after five wrong passwords in a row; TooMany
-        where too many failed from one address.
+        where too many failed from one address; Busy where too many strangers sign in at once.
         """
         asked = {"username": username, "device": digest(caller.device) if caller.device else None}
         found = await self._store.call(_FIND, asked)
         known = bool(found["device"])
         if not known:  # a browser where this person has signed in before is not held up by what its neighbours do
             await SIGN_IN.look(self._store, caller.ip)
-        right = await self._passwords.verify(found["password_hash"], password)
+        locked = found["locked_until"] is not None  # said to whoever asks, so it need not take as long as a wrong password
+        right = not locked and await self._passwords.verify(found["password_hash"], password, stranger=not known)
         rehashed = await self._rehash(found, password) if right else None
+        if right and not known:
+            await SIGN_IN.look(self._store, caller.ip)  # what failed from there meanwhile counts, also before a right one
         async with self._store.service() as tx:
             # looked up again, one sign-in of a name at a time: guesses sent all at once count and lock like guesses in a row
             await tx.one(_ONE_AT_A_TIME, asked)
-            account = await tx.one(_FIND, asked) or found
-            right = right and account["password_hash"] == found["password_hash"]
+            account = found if locked else await tx.one(_FIND, asked) or found
+            # still the password that was judged: by when it was set, for a twin of this request may have hashed it anew
+            right = right and account["changed_at"] == found["changed_at"]
             if not right and account["locked_until"] is None:
                 await tx.one(_WRONG, {"username": username, "device": account["device"]})
             refused = _why_not(account, right)
@@ -116,6 +120,7 @@ class Sessions:
             else:
                 if rehashed is not None:
                     await tx.one(_REHASH, {"hash": rehashed, "user": account["user_id"], "old": account["password_hash"]})
+                    account = {**account, "password_hash": rehashed}
                 signed_in = await self._admit(tx, account, caller)
         if refused is not None:  # raised out here, so that the count of wrong passwords is kept
             if not known:
@@ -188,7 +193,7 @@ class Sessions:
         if not account["must_change_password"]:
             return await self.open(tx, account, caller)
         names = ("user_id", "role", "full_name", "email", "username")
-        token = self._tokens.issue_limited(account["user_id"], password_of(account["changed_at"]))
+        token = self._tokens.issue_limited(account["user_id"], password_of(account["password_hash"]))
         return MustChange(**{name: account[name] for name in names}, limited_token=token)
 
     async def _rehash(self, found: Row, password: str) -> str | None:
@@ -224,9 +229,9 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def password_of(changed_at: datetime) -> str:
-    """Which password a limited token was issued for, by the moment it was set."""
-    return str(changed_at.timestamp())
+def password_of(password_hash: str) -> str:
+    """Which password a limited token was issued for: it is void with any other, so it is good for one change."""
+    return digest(password_hash).hex()[:32]
 
 
 def _why_not(account: Row, right: bool) -> Problem | None:

@@ -215,7 +215,10 @@ def as_problem(error: psycopg.Error) -> Problem | None:
         return Forbidden(
             "You may not do this", "Your role does not allow it", "Ask a supervisor or an administrator", code="forbidden"
         )
-    return kind(_sentence(said.message_primary), said.message_detail or "", said.message_hint or "")
+    problem = kind(_sentence(said.message_primary), said.message_detail or "", said.message_hint or "")
+    if said.column_name:  # the schema says at which field of the caller's form the fault is to be shown
+        problem.fields = {said.column_name: problem.what}
+    return problem
 
 
 def _sentence(text: str | None) -> str:

@@ -78,14 +78,14 @@ class Task(Generic[P, OfficeT]):
         self,
         function: Callable[Concatenate[Run[OfficeT], P], Awaitable[Result | Snooze]],
         *,
-        once_per: str | None,
+        once_per: str | tuple[str, ...] | None,
         retry: Retry,
         lane: str,
         label: str | None,
     ) -> None:
         self.function = function
         self.name = function.__name__
-        self.once_per = once_per
+        self.once_per = (once_per,) if isinstance(once_per, str) else once_per or ()
         self.retry = retry
         self.lane = lane
         self.label = label or self.name.replace("_", " ").capitalize()
@@ -94,15 +94,16 @@ class Task(Generic[P, OfficeT]):
         run, *names = self._signature.parameters
         self._run_name = run
         self._types = {name: TypeAdapter[Any](hints[name]) for name in names}
-        if once_per is not None and once_per not in self._types:
-            raise TypeError(f"{self.name}: once_per={once_per!r} is not one of its arguments ({', '.join(names)})")
+        for argument in self.once_per:
+            if argument not in self._types:
+                raise TypeError(f"{self.name}: once_per={argument!r} is not one of its arguments ({', '.join(names)})")
 
     def later(self, *args: P.args, **kwargs: P.kwargs) -> Later:
         """The row that asks for this task; takes the function's own arguments, after `run`."""
         bound = self._signature.bind(None, *args, **kwargs)
         bound.apply_defaults()
         values = {name: to_jsonable_python(value) for name, value in bound.arguments.items() if name != self._run_name}
-        once_key = f"{self.name}:{values[self.once_per]}" if self.once_per else None
+        once_key = ":".join([self.name, *(str(values[argument]) for argument in self.once_per)]) if self.once_per else None
         return Later(self.name, values, once_key, self.retry.attempts, self.lane)
 
     async def perform(self, run: Run[OfficeT]) -> Result | Snooze:
@@ -161,7 +162,7 @@ class Run(Generic[OfficeT]):
 
         Raises: LeaseLost when another attempt has taken over, before anything is asked.
         """
-        question = hashlib.sha256(to_json([args, kwargs])).hexdigest()
+        question = hashlib.sha256(to_json([args, kwargs], bytes_mode="base64")).hexdigest()
         answer_type = _answer_type(ask)
         kept = await self.ledger.recall_step(self, label, question)
         if kept["known"]:

@@ -37,7 +37,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class LimitedClaims:
-    """What a valid limited token says. password_of: when the password it was issued for was set; void with any other."""
+    """What a valid limited token says. password_of: which password it was issued for; void with any other."""
 
     user_id: UUID
     password_of: str

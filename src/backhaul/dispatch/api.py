@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import httpx
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from backhaul.core.accounts import Accounts
 from backhaul.core.doors import PUBLIC, limited
 from backhaul.core.errors import Forbidden, NotFound, Rejected, Transient
 from backhaul.core.faults import NOT_AN_OBJECT, NOT_JSON
@@ -18,40 +19,58 @@ from backhaul.core.queries import Queries
 from backhaul.core.store import Row, Store
 from backhaul.core.task_api import Shape
 from backhaul.core.workflow import Workflow
-from backhaul.dispatch import clients
-from backhaul.dispatch.forms import rejected
+from backhaul.dispatch import clients, clinic_times, wanted_times
+from backhaul.dispatch.forms import Form, WithPassword, rejected
 from backhaul.dispatch.office import STAFF, Office
-from backhaul.dispatch.outside import STAND_IN_NAMES
+from backhaul.dispatch.outside import stand_in_names
 from backhaul.dispatch.settings import Settings
 
+FormT = TypeVar("FormT", bound=Form)
 _tasks = Queries("tasks")
 _LIMITS = b"""
 select l.role, extract(epoch from l.idle_for)::double precision as limit_s,
        extract(epoch from l.warn_before)::double precision as warn_s
   from private.inactivity_limits l
 """
+# an open card reads itself anew whenever its tasks move: one look of ten minutes is one entry
 _VIEWED = b"""
 select private.write_audit('view_client', 'client', %(client)s, %(user)s, '{}', %(ip)s, %(agent)s)
+ where not exists (
+   select from public.audit_logs a
+    where a.entity_type = 'client' and a.entity_id = %(client)s and a.action = 'view_client' and a.user_id = %(user)s
+      and a.ip_address is not distinct from %(ip)s::inet and a.created_at > public.task_now() - interval '10 minutes')
 """
 
 
 def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
-    """POST /webhook/<workflow>: validates the form, every fault at once, then saves and answers."""
-    body = {
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": workflow.form.model_json_schema(by_alias=True)}},
-        }
-    }
+    """POST /webhook/<workflow>: validates the form, every fault at once, then saves and answers.
 
-    @api.post(f"/webhook/{workflow.name}", name=workflow.name, tags=["workflows"], openapi_extra=body)
+    Besides the workflow's own reply, `data.backgroundTasks` names the tasks that follow: {task type: id}.
+    """
+
     async def submit(request: Request, claims: Asking, idempotency_key: IdempotencyKey = None) -> Any:
-        form = await _form(request, workflow)
+        form = await read_form(request, workflow.form)
+        if isinstance(form, WithPassword) and form.current_password:
+            accounts: Accounts = request.app.state.accounts
+            await accounts.prove_in_session(claims, form.current_password.get_secret_value())
         store: Store = request.app.state.store
         reply = await workflow.submit(store, form, actor(request, claims), key=idempotency_key)
-        return reply.body
+        tasks = reply.body.get("task_ids", {})
+        return {**reply.body, "task_ids": tasks, "data": {**reply.body.get("data", {}), "backgroundTasks": tasks}}
 
     submit.__doc__ = (workflow.form.__doc__ or "").strip()
+    for name in (workflow.name, *workflow.aliases):
+        for method in workflow.methods:
+            api.add_api_route(
+                f"/webhook/{name}",
+                submit,
+                methods=[method],
+                name=name,
+                tags=["workflows"],
+                openapi_extra=described(workflow.form),
+                operation_id=f"{name}-{method.lower()}",
+                include_in_schema=name == workflow.name,  # an alias is the same endpoint, described once
+            )
 
 
 def office_endpoints(shape: Shape) -> APIRouter:
@@ -90,16 +109,25 @@ def office_endpoints(shape: Shape) -> APIRouter:
         ident: Annotated[UUID | None, Query(alias="id")] = None,
         knumber: Annotated[str | None, Query(max_length=20)] = None,
     ) -> Any:
-        """One client whole: record, drive times nearest first, all its tasks."""
+        """One client whole: record, times to and from them, trips, all their tasks, and who changed what, as far as one may know.
+
+        clinic_times_pending: the clinics whose travel times are still being calculated.
+        """
         async with person(request, claims) as (tx, who):
             _staff_only(who)
             record = await clients.whole(tx, client_id=ident, knumber=knumber)
-            times = await clients.drive_times(tx, record["id"])
+            around = {
+                "drive_times": await clients.drive_times(tx, record["id"]),
+                "clinic_times": await clinic_times.of_client(tx, record["id"]),
+                "clinic_times_pending": await wanted_times.pending(tx, record["id"]),
+                "trips": await clients.trips(tx, record["id"]),
+                "changes": await clients.changes(tx, record["id"]),
+            }
             tasks = await tx.all(_tasks.of_entity, {"entity_type": "client", "entity_id": record["id"]})
             await tx.as_service()
             by = actor(request, claims)
             await tx.one(_VIEWED, {"client": record["id"], "user": by.id, "ip": by.ip, "agent": by.user_agent})
-        return {"success": True, "client": record, "drive_times": times, "tasks": [shape(task) for task in tasks]}
+        return {"success": True, "client": record, **around, "tasks": [shape(task) for task in tasks]}
 
     @api.get("/portal-config", tags=["pages"], dependencies=[Depends(limited(PUBLIC))])
     async def portal_config(request: Request) -> Any:
@@ -114,7 +142,7 @@ def office_endpoints(shape: Shape) -> APIRouter:
             "supabaseUrl": settings["supabase_url"],
             "supabaseAnonKey": settings["supabase_anon_key"],
             "pollMs": 30_000,
-            "standIns": STAND_IN_NAMES if settings["stand_ins"] else [],
+            "standIns": stand_in_names(settings) if settings["stand_ins"] else [],
             "demo": {"users": DEMO_USERS} if settings["demo"] else None,
         }
 
@@ -169,7 +197,14 @@ async def ask_stand_ins(address: str, method: str, body: Any = None) -> dict[str
     return {"success": True, **said}
 
 
-async def _form(request: Request, workflow: Workflow[Any, Office]) -> Any:
+def described(form: type[Form]) -> dict[str, Any]:
+    """A form as the body of an endpoint, for the description at /docs."""
+    schema = form.model_json_schema(by_alias=True)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+async def read_form(request: Request, form: type[FormT]) -> FormT:
+    """The request's body as a form. Raises: Rejected with every fault at once."""
     try:
         sent = json.loads(await request.body(), parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -177,9 +212,9 @@ async def _form(request: Request, workflow: Workflow[Any, Office]) -> Any:
     if not isinstance(sent, dict):
         raise Rejected(NOT_AN_OBJECT, "", "Send a JSON object", code="json")
     try:
-        return workflow.form.model_validate(sent)
+        return form.model_validate(sent)
     except ValidationError as error:
-        raise rejected(error, workflow.form) from None
+        raise rejected(error, form) from None
 
 
 def _no_number(name: str) -> None:

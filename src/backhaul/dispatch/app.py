@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from backhaul.core.account_api import account_endpoints
 from backhaul.core.accounts import Accounts
+from backhaul.core.audit_api import audit_endpoints
 from backhaul.core.health import health_endpoints
 from backhaul.core.http import Answer
 from backhaul.core.limits import SharedLimits
@@ -29,13 +30,65 @@ from backhaul.core.stream import Stream
 from backhaul.core.task_api import process_endpoint, shaper, task_endpoints
 from backhaul.core.tokens import Tokens
 from backhaul.core.worker import Worker, worker_name
+from backhaul.dispatch.activity_api import activity_endpoints
 from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_endpoint
+from backhaul.dispatch.appointment_api import appointment_endpoints
+from backhaul.dispatch.client_lists import client_list_endpoints
+from backhaul.dispatch.destination_api import destination_endpoints
+from backhaul.dispatch.no_password_api import no_password_endpoints
 from backhaul.dispatch.office import workflows
 from backhaul.dispatch.outside import outside
+from backhaul.dispatch.profile_api import profile_endpoints
+from backhaul.dispatch.records import audit_log
 from backhaul.dispatch.settings import Settings
-from backhaul.dispatch.workflows import add_client, archive
+from backhaul.dispatch.user_api import user_endpoints
+from backhaul.dispatch.workflows import (
+    add_client,
+    add_destination,
+    archive,
+    archive_appointment,
+    cancel_appointment,
+    create_user,
+    delete_appointment,
+    delete_user,
+    end_user_sessions,
+    forgot_password,
+    password_reset,
+    save_appointment,
+    sign_out_elsewhere,
+    unlock_user,
+    update_appointment,
+    update_client,
+    update_destination,
+    update_driver_assignment,
+    update_user,
+    update_user_profile,
+)
 
-__all__ = ["add_client", "archive", "create_app", "workflows"]
+__all__ = [
+    "add_client",
+    "add_destination",
+    "archive",
+    "archive_appointment",
+    "cancel_appointment",
+    "create_app",
+    "create_user",
+    "delete_appointment",
+    "delete_user",
+    "end_user_sessions",
+    "forgot_password",
+    "password_reset",
+    "save_appointment",
+    "sign_out_elsewhere",
+    "unlock_user",
+    "update_appointment",
+    "update_client",
+    "update_destination",
+    "update_driver_assignment",
+    "update_user",
+    "update_user_profile",
+    "workflows",
+]
 
 
 def create_app(settings: Settings, dsn: str) -> FastAPI:
@@ -56,7 +109,6 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
             app.state.worker = Worker(store, workflows, office, name=f"api:{worker_name()}")
             yield
         await stream.close()
-        passwords.close()
         await store.close()
 
     app = FastAPI(
@@ -70,20 +122,29 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
     )
     app.state.settings = settings
     app.state.service_key = settings.service_key
+    app.state.audit_log = audit_log(workflows)
     answer_errors(app)
     shape = shaper(workflows.label)
     for router in (
         session_endpoints(),
         account_endpoints(),
+        no_password_endpoints(),
+        profile_endpoints(),
+        user_endpoints(),
         task_endpoints(shape),
         _workflow_endpoints(),
         office_endpoints(shape),
+        client_list_endpoints(),
+        destination_endpoints(shape),
+        audit_endpoints(),
+        activity_endpoints(),
+        appointment_endpoints(),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)
     app.include_router(health_endpoints(share("supabase", "migrations")))
     _pages(app)
-    app.add_middleware(Manners, connect_to=_realtime(settings["supabase_url"]))
+    app.add_middleware(Manners, realtime=_realtime(settings["supabase_url"]), https=settings.public_address.startswith("https:"))
     return app
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 import psycopg
 
@@ -14,10 +15,13 @@ from backhaul.core.share import share
 from backhaul.dispatch.database import Access
 from backhaul.dispatch.office import Office
 from backhaul.dispatch.outside import outside
-from backhaul.dispatch.settings import Settings
-from backhaul.outside.maps import Address
+from backhaul.dispatch.settings import SELF_HOSTED, Settings
+from backhaul.outside import google
+from backhaul.outside.maps import Address, Maps, Place, Point
 
 _CITY_HALL = Address(line="1841 Argyle Street", city="Halifax", province="NS", postal_code="B3J 3A5")
+_HALIFAX = Place(id=UUID(int=0), point=Point(latitude=44.6488, longitude=-63.5752))
+_TRURO = Point(latitude=45.3658, longitude=-63.2869)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,37 @@ async def check_outside(settings: Settings) -> list[Check]:
     standing_in = bool(settings["stand_ins"])
     async with outside(settings, NO_LIMITS) as office:
         return [
-            await _ask("Google Maps", standing_in or settings["google_key"], lambda: office.maps.locate(_CITY_HALL)),
+            *await _check_maps(office.maps, settings),
             await _ask("Quo", standing_in or settings["quo_key"], lambda: office.quo.knows("backhaul:check")),
+            await _texts(office),
             await _ask("Slack", office.notices, lambda: _slack_listens(office)),
+            await _ask("Google Calendar", office.calendars, lambda: _calendars_answer(office)),
+            await _mail(settings, office),
         ]
+
+
+async def _check_maps(maps: Maps, settings: Settings) -> list[Check]:
+    """Google both measures and places addresses; with a server of one's own these are two."""
+    if settings["maps"] not in SELF_HOSTED:
+        is_set = settings["stand_ins"] or settings["google_key"]
+        return [await _ask(google.SERVICE, is_set, lambda: maps.locate(_CITY_HALL))]
+    return [
+        await _ask(maps.service, True, lambda: _measures(maps)),
+        await _ask("Geocoder", True, lambda: maps.locate(_CITY_HALL)),
+    ]
+
+
+async def _measures(maps: Maps) -> None:
+    (leg,) = (await maps.minutes([_HALIFAX], _TRURO)).values()
+    if leg.error:
+        raise Problem(f"{maps.service} cannot measure the drive from Halifax to Truro", leg.error, "Load a map of Nova Scotia")
+
+
+async def _texts(office: Office) -> Check:
+    """Does Quo know the number we send from? Nothing is sent."""
+    if office.texts is None:
+        return Check("Texts", None, "off: quo_from is not set")
+    return await _ask("Texts", office.texts, office.texts.sender_id)
 
 
 async def _ask(name: str, is_set: object, question: Callable[[], Awaitable[object]]) -> Check:
@@ -88,6 +119,14 @@ async def _ask(name: str, is_set: object, question: Callable[[], Awaitable[objec
     return Check(name, True, "answers")
 
 
+async def _mail(settings: Settings, office: Office) -> Check:
+    """Without a mail server the folder is looked at, and said to be no more than that."""
+    asked = await _ask("Mail", True, office.mail.greet)
+    if asked.ok and not settings["stand_ins"] and not settings["smtp_url"]:
+        return Check("Mail", None, f"no mail server is set: mails are kept in {settings.mail_folder} and sent to nobody")
+    return asked
+
+
 async def _slack_listens(office: Office) -> None:
     """An empty message is refused by a living webhook and shown to nobody; a dead one says that it is dead."""
     if office.notices is not None:
@@ -95,3 +134,8 @@ async def _slack_listens(office: Office) -> None:
             await office.notices.post("")
         except Malformed:
             return
+
+
+async def _calendars_answer(office: Office) -> None:
+    if office.calendars is not None:
+        await office.calendars.knows("backhaul:check")

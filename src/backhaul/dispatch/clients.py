@@ -4,82 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
 from uuid import UUID
-
-from pydantic import AliasChoices, Field, model_validator
 
 from backhaul.core.errors import Conflict, NotFound, Rejected
 from backhaul.core.queries import Queries
 from backhaul.core.store import Actor, Db, Row, Tx, jsonb
-from backhaul.dispatch import forms
-from backhaul.dispatch.forms import Form, KNumber, RequiredEmail, text
+from backhaul.dispatch.changes import Changed, only
+from backhaul.dispatch.client_forms import ADDRESS, SECOND_ADDRESS, ClientChange, NewClient
+from backhaul.dispatch.forms import faulty
+from backhaul.dispatch.stale import check_fresh
 from backhaul.outside.maps import Address, Found, Leg, Point
 from backhaul.outside.quo import Contact
 
-_SECOND_ADDRESS = ("secondary_civic_address", "secondary_city", "secondary_province", "secondary_postal_code")
 _sql = Queries("clients")
 
-
-def _also(name: str, *others: str) -> Any:
-    """A field by its wire name, and the other spellings that pages and documents have used for it."""
-    return Field(default=None, validation_alias=AliasChoices(name, *others))
-
-
-class NewClient(Form):
-    """The add-client form. Accepts `{kNumber, clientData: {…}}` as the pages send it, and the flat variant of the documents."""
-
-    knumber: KNumber = _also("kNumber", "knumber")
-    firstname: Annotated[str, text("First name", required=True, longest=100)] = _also("firstName", "firstname", "first_name")
-    lastname: Annotated[str, text("Last name", required=True, longest=100)] = _also("lastName", "lastname", "last_name")
-    phone: Annotated[str, forms.phone(required=True)] = _also("phone")
-    email: RequiredEmail = _also("email")
-    civicaddress: Annotated[str, text("Civic address", required=True)] = _also("civicAddress", "civicaddress", "civic_address")
-    city: Annotated[str, text("City", required=True, longest=100)] = _also("city")
-    prov: Annotated[str, forms.province(required=True)] = _also("province", "prov")
-    postalcode: Annotated[str, forms.postal_code(required=True)] = _also("postalCode", "postalcode", "postal_code")
-    appointment_length: Annotated[int, forms.minutes("Appointment length", least=15, most=480, default=120)] = _also(
-        "appointmentLength", "appointment_length"
-    )
-    notes: Annotated[str | None, text("Notes", longest=5000, lines=True)] = _also("notes")
-    emergency_contact_name: Annotated[str | None, text("Emergency contact name")] = _also(
-        "emergencyContactName", "emergency_contact_name"
-    )
-    emergency_contact_number: Annotated[str | None, forms.phone("Emergency contact number")] = _also(
-        "emergencyContactNumber", "emergency_contact_number"
-    )
-    active: Annotated[bool, forms.yes_or_no("Active", default=True)] = True
-    mapaddress: Annotated[str | None, text("Map address")] = _also("mapAddress", "mapaddress")
-    primary_clinic_id: Annotated[UUID | None, forms.record_id("Primary clinic")] = _also("primaryClinicId", "primary_clinic_id")
-    secondary_civic_address: Annotated[str | None, text("Secondary civic address")] = _also("secondary_civic_address")
-    secondary_city: Annotated[str | None, text("Secondary city", longest=100)] = _also("secondary_city")
-    secondary_province: Annotated[str | None, forms.province("Secondary province")] = _also("secondary_province")
-    secondary_postal_code: Annotated[str | None, forms.postal_code("Secondary postal code")] = _also("secondary_postal_code")
-    secondary_address_notes: Annotated[str | None, text("Secondary address notes", longest=1000)] = _also(
-        "secondary_address_notes"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _flat(cls, sent: Any) -> Any:
-        if not isinstance(sent, Mapping):
-            return sent
-        inner = sent.get("clientData", sent.get("client_data")) or {}
-        if not isinstance(inner, Mapping):
-            raise ValueError("clientData must be an object")
-        given = {key: value for part in (sent, inner) for key, value in part.items() if value not in ("", None)}
-        if any(str(given.get(name, "")).strip() for name in _SECOND_ADDRESS):
-            given = dict.fromkeys(_SECOND_ADDRESS, forms.Missing.FIELD) | given  # once begun, it is given whole
-        return given
-
-    @property
-    def full_name(self) -> str:
-        return f"{self.firstname} {self.lastname}"
+QUO_FIELDS = ("firstname", "lastname", "phone", "email")
+"""What Quo knows of a client: it hears of a change of these, and of no other."""
+COLUMNS = (
+    *QUO_FIELDS, *ADDRESS, "mapaddress", *SECOND_ADDRESS, "secondary_address_notes", "emergency_contact_name",
+    "emergency_contact_number", "notes", "appointment_length", "primary_clinic_id", "active", "status",
+    "driver_gender_requirement", "preferred_driver", "profile_status",
+)  # fmt: skip
+_SECOND_LABELS = {
+    "secondary_civic_address": "Secondary civic address",
+    "secondary_city": "Secondary city",
+    "secondary_province": "Secondary province",
+    "secondary_postal_code": "Secondary postal code",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What the background steps need of a client."""
+    """A client's record. Coordinates are there once a map service has been asked where the address lies."""
 
     id: UUID
     knumber: str
@@ -92,10 +48,29 @@ class Client:
     city: str
     prov: str
     postalcode: str
+    mapaddress: str | None
+    secondary_civic_address: str | None
+    secondary_city: str | None
+    secondary_province: str | None
+    secondary_postal_code: str | None
+    secondary_address_notes: str | None
+    emergency_contact_name: str | None
+    emergency_contact_number: str | None
+    notes: str | None
+    appointment_length: int
+    primary_clinic_id: UUID | None
+    active: bool
+    status: str
+    driver_gender_requirement: str | None
+    preferred_driver: UUID | None
+    profile_status: str
     home_latitude: float | None
     home_longitude: float | None
     home_precision: str | None
+    secondary_latitude: float | None
+    secondary_longitude: float | None
     openphone_contact_id: str | None
+    version: int
 
     @property
     def label(self) -> str:
@@ -108,9 +83,22 @@ class Client:
     @property
     def home(self) -> Point | None:
         """Where the address lies, once a map service has been asked."""
-        if self.home_latitude is None or self.home_longitude is None:
+        return point(self.home_latitude, self.home_longitude)
+
+    @property
+    def second_address(self) -> Address | None:
+        if self.secondary_civic_address is None:
             return None
-        return Point(latitude=self.home_latitude, longitude=self.home_longitude)
+        return Address(
+            line=self.secondary_civic_address,
+            city=self.secondary_city or "",
+            province=self.secondary_province or "",
+            postal_code=self.secondary_postal_code or "",
+        )
+
+    @property
+    def second_home(self) -> Point | None:
+        return point(self.secondary_latitude, self.secondary_longitude)
 
     @property
     def contact(self) -> Contact:
@@ -120,10 +108,10 @@ class Client:
 async def insert(tx: Tx, form: NewClient, by: Actor) -> UUID:
     """Saves a new client.
 
-    Raises: Conflict naming the K number when it is taken (K numbers are never used again); Rejected for a clinic nobody knows.
+    Raises: Conflict naming the K number when it is taken (K numbers are never used again); Rejected for a clinic or driver nobody
+    knows.
     """
-    if form.primary_clinic_id is not None and await tx.one(_sql.clinic, {"id": form.primary_clinic_id}) is None:
-        raise _no_such_clinic()
+    await _know_all(tx, form)
     saved = await tx.one(_sql.insert, form.model_dump())
     if saved is not None:
         return UUID(str(saved["id"]))
@@ -139,11 +127,69 @@ async def insert(tx: Tx, form: NewClient, by: Actor) -> UUID:
     raise taken
 
 
-def _no_such_clinic() -> Rejected:
-    fault = "Primary clinic must be chosen from the list"
-    problem = Rejected(f"Validation failed: {fault}", "", "Choose one that is there", faults=[fault], code="validation")
-    problem.fields = {"primaryClinicId": fault}
-    return problem
+async def update(tx: Tx, form: ClientChange) -> Changed[Client]:
+    """Changes what the form gives, and nothing else. The client is locked from here to the commit.
+
+    Raises: NotFound; Conflict when somebody else has saved since the form was opened, or for another K number; Rejected for half
+    a second address, or a clinic or driver nobody knows; Forbidden for archiving without the right to.
+    """
+    before = await _locked(tx, form)
+    await check_fresh(tx, form.version, before.version, ("client", before.id, before.label))
+    _keep_knumber(form, before)
+    wanted = {name: value for name, value in only(form.given, COLUMNS).items() if value != getattr(before, name)}
+    _whole_second_address(wanted, before)
+    await _know_all(tx, form)
+    if not wanted:
+        return Changed(before, before)
+    await tx.run(_sql.update, {"id": before.id, "changes": jsonb(wanted)})
+    return Changed(before, await get(tx, before.id))
+
+
+async def _locked(tx: Tx, form: ClientChange) -> Client:
+    named = {"id": form.id, "knumber": None if form.id else form.original or form.knumber}
+    found = await tx.one(_sql.lock, named)
+    if found is None:
+        raise NotFound("There is no such client", "Nobody has this number", "Go back to the list", code="client.unknown")
+    return await get(tx, UUID(str(found["id"])))
+
+
+def _keep_knumber(form: ClientChange, client: Client) -> None:
+    if form.knumber and form.knumber != client.knumber:
+        kept = Conflict(
+            "A K number stays as it was saved",
+            f"{client.full_name} is {client.knumber}; trips and invoices go by it",
+            "Leave the number, or add a new client under the other one",
+            code="client.knumber_fixed",
+        )
+        kept.fields = {"kNumber": f"{kept.what}."}
+        raise kept
+
+
+def _whole_second_address(wanted: Row, before: Client) -> None:
+    """Once begun, the second address is given whole; what the form leaves out may be stored already."""
+    second = {name: wanted.get(name, getattr(before, name)) for name in SECOND_ADDRESS}
+    if any(second.values()):
+        missing = {name: f"{_SECOND_LABELS[name]} is required" for name, value in second.items() if not value}
+        if missing:
+            raise faulty(missing)
+
+
+async def _know_all(tx: Tx, form: NewClient) -> None:
+    """Raises: Rejected, with all of them, for what the form names and nobody knows."""
+    named = {
+        "clinic": form.primary_clinic_id,
+        "driver": form.preferred_driver,
+        "clinics": form.selected_clinic_ids,
+    }
+    known = await tx.one(_sql.look_up, named) or {}
+    faults = {
+        "primaryClinicId": ("clinic", "Primary clinic must be chosen from the list"),
+        "preferred_driver": ("driver", "Preferred driver must be chosen from the list"),
+        "selectedClinicIds": ("clinics", "Clinics must be chosen from the list"),
+    }
+    unknown = {field: text for field, (name, text) in faults.items() if not known[name]}
+    if unknown:
+        raise faulty(unknown)
 
 
 async def get(db: Db, client_id: UUID) -> Client:
@@ -171,6 +217,14 @@ async def put_home(db: Db, client: Client, found: Found) -> None:
             **client.address.model_dump(),
         },
     )
+
+
+async def put_second_home(db: Db, client: Client, found: Found) -> None:
+    """The same of the second address."""
+    address = client.second_address
+    if address is not None:
+        where = {"latitude": found.point.latitude, "longitude": found.point.longitude, "precision": found.precision}
+        await db.run(_sql.put_second_home, {"id": client.id, **where, **address.model_dump()})
 
 
 async def put_quo_contact(db: Db, client_id: UUID, contact_id: str) -> None:
@@ -235,6 +289,26 @@ async def whole(db: Db, *, client_id: UUID | None, knumber: str | None) -> Row:
     return row
 
 
+async def trips(db: Db, client_id: UUID) -> list[Row]:
+    """The client's trips, those to come first, then the last ones; none that were archived."""
+    return await db.all(_sql.trips, {"id": client_id})
+
+
+async def changes(db: Db, client_id: UUID) -> list[Row]:
+    """Who saved what, newest first: the entries of the audit log that the reader may see. Only names of fields, no values."""
+    return await db.all(_sql.changes, {"id": client_id})
+
+
+async def for_old_pages(db: Db, *, active_only: bool) -> list[Row]:
+    """All clients with what the portal's earlier pages read of them, by last and first name."""
+    return await db.all(_sql.for_old_pages, {"active_only": active_only})
+
+
 async def drive_times(db: Db, client_id: UUID) -> list[Row]:
     """Nearest driver first; those without an answer last, with the reason."""
     return await db.all(_sql.drive_times, {"id": client_id})
+
+
+def point(latitude: float | None, longitude: float | None) -> Point | None:
+    """A place on the map; None where nobody has been asked yet."""
+    return None if latitude is None or longitude is None else Point(latitude=latitude, longitude=longitude)

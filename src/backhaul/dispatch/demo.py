@@ -1,4 +1,7 @@
-"""The demo: four people, twelve drivers and six clinics at real places in Nova Scotia, and clients who do not exist."""
+"""The demo: six people, twelve drivers and six clinics at real places in Nova Scotia, and clients who do not exist.
+
+Its trips are in demo_trips.py.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,15 @@ from argon2 import PasswordHasher
 from backhaul.core.queries import Queries
 from backhaul.core.share import share
 from backhaul.core.store import Store
+from backhaul.dispatch.forms import e164
 
 PEOPLE = (
     ("admin@demo.test", "Ada Admin", "admin"),
     ("supervisor@demo.test", "Sam Supervisor", "supervisor"),
     ("agent@demo.test", "Alex Agent", "booking_agent"),
     ("agent2@demo.test", "Bo Agent", "booking_agent"),
+    ("driver@demo.test", "Avery Roadly", "driver"),
+    ("client@demo.test", "Adela Testwell", "client"),
 )
 CLIENTS = share("demo", "clients.csv")
 
@@ -50,7 +56,7 @@ async def put_places(store: Store) -> None:
     drivers, destinations = Queries("drivers"), Queries("destinations")
     async with store.service() as tx:
         for row in _rows(share("demo", "drivers.csv"), "home_latitude", "home_longitude"):
-            await tx.run(drivers.put, row)
+            await tx.run(drivers.put, row | {"phone": e164(row["phone"])})
         for row in _rows(share("demo", "clinics.csv"), "phone"):
             await tx.run(destinations.put, row)
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from backhaul.core.errors import Forbidden, NotFound, Problem, Rejected
 from backhaul.core.queries import Queries
 from backhaul.core.store import Actor, Store
-from backhaul.dispatch.clients import NewClient
+from backhaul.dispatch.client_forms import NewClient
 from backhaul.dispatch.forms import rejected
 from backhaul.dispatch.workflows.add_client import add_client
 

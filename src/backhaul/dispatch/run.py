@@ -11,6 +11,7 @@ from types import FrameType
 import psycopg
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from backhaul.core.delivery import Delivery, sweep
 from backhaul.core.limits import SharedLimits
@@ -100,18 +101,23 @@ async def _leave(worker: Worker[Office]) -> int:
 def serve(settings: Settings, dsn: str, *, ready: Callable[[str], object]) -> None:
     """Answers until SIGTERM or SIGINT. `ready` hears the address once requests are taken."""
     app = create_app(settings, dsn)
-    config = uvicorn.Config(
+    _Server(server_config(settings, app), ready, lambda: getattr(app.state, "stream", None)).run()
+
+
+def server_config(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    """How the application is served: it says nothing of itself, and believes no headers but those of the office's own proxies."""
+    return uvicorn.Config(
         app,
         host=settings["host"],
         port=settings["port"],
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings["trusted_proxies"],
         timeout_graceful_shutdown=5,
         timeout_keep_alive=30,
         backlog=512,
     )
-    _Server(config, ready, lambda: getattr(app.state, "stream", None)).run()
 
 
 class _Server(uvicorn.Server):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from psycopg.conninfo import conninfo_to_dict
 from backhaul.core.errors import Problem
 from backhaul.core.settings import Found, Setting, read_settings
 from backhaul.core.share import checkout
+from backhaul.outside.google_token import Key, read_key
+from backhaul.outside.mail import mailbox
+from backhaul.outside.smtp import Server
 
 
 def _yes_no(text: str) -> bool:
@@ -56,6 +60,12 @@ def _secret(text: str) -> str:
     return text
 
 
+def _quo_number(text: str) -> str:
+    if not re.fullmatch(r"\+[1-9][0-9]{1,14}|PN\w+", text, re.ASCII):
+        raise ValueError("it is neither a number like +19025550199 nor an id that begins with PN")
+    return text
+
+
 def _postgres(text: str) -> str:
     try:
         conninfo_to_dict(text)
@@ -78,6 +88,35 @@ def _file(text: str) -> Path:
     return file
 
 
+def _service_account(text: str) -> Key:
+    if not text.lstrip().startswith("{"):
+        try:
+            text = Path(text).expanduser().read_text("utf-8")
+        except (OSError, RuntimeError, ValueError) as error:  # their words quote it, and it may be half a key
+            why = error.strerror if isinstance(error, OSError) else "it is no text file, or no file's name"
+            raise ValueError(f"it is neither JSON nor a file that can be read: {why}") from None
+    return read_key(text)
+
+
+def _networks(text: str) -> str:
+    """Comma-separated addresses and networks, written in one way. Not everybody: then anybody could say they were anybody."""
+    try:
+        networks = [ip_network(part.strip()) for part in text.split(",")]
+    except ValueError:
+        raise ValueError("it is not a list of addresses like 10.0.0.5 and networks like 10.0.0.0/24") from None
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("it would trust everybody")
+    return ",".join(str(network) for network in networks)
+
+
+def _email(text: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
+        raise ValueError("it is not an e-mail address")
+    return text
+
+
+SELF_HOSTED = ("osrm", "valhalla")  # map servers of one's own: they measure, but place no addresses
+
 SETTINGS = (
     Setting(
         "database_url",
@@ -97,6 +136,14 @@ SETTINGS = (
         secret=True,
     ),
     Setting("host", "BACKHAUL_HOST", "The address to listen on", "127.0.0.1"),
+    Setting(
+        "trusted_proxies",
+        "BACKHAUL_TRUSTED_PROXIES",
+        "The proxies whose word is taken for who asks, and by which scheme (X-Forwarded-For, X-Forwarded-Proto): their addresses"
+        " or networks, separated by commas; nobody else who sends these headers is believed",
+        "127.0.0.1, ::1",
+        parse=_networks,
+    ),
     Setting("port", "BACKHAUL_PORT", "The port to listen on; 0 takes a free one", "8080", parse=_number(0, 65535)),
     Setting(
         "jwt_secret",
@@ -144,15 +191,22 @@ SETTINGS = (
     Setting(
         "stand_ins",
         "BACKHAUL_STAND_INS",
-        "The address of the stand-ins; when set, Google, Quo and Slack are never called",
+        "The address of the stand-ins; when set, Google, Quo, Slack and the mail server are never called",
         parse=_url,
     ),
     Setting(
         "maps",
         "BACKHAUL_MAPS",
-        "google-routes, or google-distance-matrix for projects that still have it",
+        "google-routes; google-distance-matrix for projects that still have it; osrm or valhalla for a server of your own",
         "google-routes",
-        parse=_one_of("google-routes", "google-distance-matrix"),
+        parse=_one_of("google-routes", "google-distance-matrix", *SELF_HOSTED),
+    ),
+    Setting("maps_url", "BACKHAUL_MAPS_URL", "The address of your OSRM or Valhalla, when maps is one of them", parse=_url),
+    Setting(
+        "geocoder_url",
+        "BACKHAUL_GEOCODER_URL",
+        "The address of your Nominatim, which places addresses for OSRM or Valhalla; not needed with a google_key",
+        parse=_url,
     ),
     Setting("google_key", "BACKHAUL_GOOGLE_KEY", "The Google Maps Platform key, restricted by address and API", secret=True),
     Setting(
@@ -163,7 +217,55 @@ SETTINGS = (
         parse=_number(60, 600000),
     ),
     Setting("quo_key", "BACKHAUL_QUO_KEY", "The Quo API key: Workspace Settings → API", secret=True),
+    Setting(
+        "quo_from",
+        "BACKHAUL_QUO_FROM",
+        "The office's Quo number that texts come from, as +19025550199 or as Quo's id of it (PN…); without it no texts are sent",
+        parse=_quo_number,
+    ),
+    Setting(
+        "quo_api",
+        "BACKHAUL_QUO_API",
+        "How contacts reach Quo: v1, or its dated surface 2026-03-30, which also keeps notes",
+        "v1",
+        parse=_one_of("v1", "2026-03-30"),
+    ),
+    Setting(
+        "calendar_key",
+        "BACKHAUL_CALENDAR_KEY",
+        "The key of the Google service account that keeps the drivers' calendars: its JSON, or the file that holds it; optional",
+        secret=True,
+        parse=_service_account,
+    ),
+    Setting(
+        "calendar_user",
+        "BACKHAUL_CALENDAR_USER",
+        "The e-mail address of the Workspace user who owns the drivers' calendars, for whom the service account acts",
+        parse=_email,
+    ),
     Setting("slack_webhook", "BACKHAUL_SLACK_WEBHOOK", "Where the daily archive reports; optional", secret=True, parse=_url),
+    Setting(
+        "smtp_url",
+        "BACKHAUL_SMTP_URL",
+        "The mail server, as smtp://user:password@host:587 (with STARTTLS) or smtps://user:password@host:465;"
+        " without it mails are kept in a folder and sent to nobody",
+        secret=True,
+        parse=Server.at,
+    ),
+    Setting(
+        "mail_from",
+        "BACKHAUL_MAIL_FROM",
+        "Whom our mails are from; the mail server must allow this address",
+        "Backhaul <backhaul@localhost>",
+        parse=mailbox,
+    ),
+    Setting(
+        "public_url",
+        "BACKHAUL_PUBLIC_URL",
+        "The address at which people reach the portal, for links in mails; with https:// cookies are for TLS alone and browsers"
+        " are told to use nothing else; otherwise http:// with host and port",
+        parse=_url,
+    ),
     Setting(
         "archive_at",
         "BACKHAUL_ARCHIVE_AT",
@@ -192,7 +294,8 @@ SETTINGS = (
 
 
 OWN_SECRETS = ("jwt_secret", "service_key")  # made at the first start unless they are set
-KEYS = ("google_key", "quo_key", "slack_webhook")  # with any of these set, the real services are meant
+# With any of these set, the real services are meant.
+KEYS = ("google_key", "maps_url", "geocoder_url", "quo_key", "calendar_key", "slack_webhook", "smtp_url")
 
 
 @dataclass(frozen=True)
@@ -212,6 +315,24 @@ class Settings:
     @cached_property
     def service_key(self) -> str:
         return self["service_key"] or self._own("service_key")
+
+    @property
+    def public_address(self) -> str:
+        """Where people reach the portal, without a slash at the end."""
+        host = f"[{self['host']}]" if ":" in self["host"] else self["host"]
+        return self["public_url"] or f"http://{host}:{self['port']}"
+
+    @property
+    def mail_folder(self) -> Path:
+        """Where mails are kept when there is no mail server."""
+        return self.home / "mail"
+
+    @property
+    def mails_kept_in(self) -> Path | None:
+        """Where mails lie that go to nobody; None where a mail server sends them."""
+        if self["stand_ins"]:
+            return self.home / "stand-ins" / "mail"
+        return None if self["smtp_url"] else self.mail_folder
 
     @property
     def stand_ins_file(self) -> Path:
@@ -272,6 +393,13 @@ def load(
         if found[name].value is None and kept.is_file():
             found[name] = Found(found[name].setting, kept.read_text("ascii"), "made by this installation")
     settings = Settings(home, found)
+    if settings["calendar_key"] and not settings["calendar_user"]:
+        raise Problem(
+            "The setting calendar_user is missing",
+            "calendar_key is set, and the calendars that it keeps must belong to a person",
+            f"Set it: {found['calendar_user'].setting.help}",
+            code="setting",
+        )
     told_otherwise = any(settings[name] for name in ("stand_ins", "database_url", *KEYS))
     if beside_up and not told_otherwise and settings.stand_ins_file.is_file():
         address = settings.stand_ins_file.read_text("utf-8").strip()

@@ -22,8 +22,10 @@ from backhaul.core.family import START_S, Family, Say
 from backhaul.core.migrations import migrate
 from backhaul.core.share import share
 from backhaul.core.store import Store
-from backhaul.dispatch import demo, importing
+from backhaul.dispatch import demo, demo_trips, first_admin, importing
 from backhaul.dispatch.database import Access, database
+from backhaul.dispatch.kept_mail import KeptMail
+from backhaul.dispatch.outside import stand_in_names
 from backhaul.dispatch.settings import Settings
 
 
@@ -34,11 +36,18 @@ def up(settings: Settings, *, stand_ins: bool, with_demo: bool, say: Say) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: family.stopping.set())
     with _alone(settings.home), database(settings) as access:
+        mail = _kept_mail(settings, stand_ins, say)
         applied = migrate(access.owner, share("supabase", "migrations"))
         say(f"schema: {len(applied)} migrations applied" if applied else "schema: up to date")
         try:
             _start(family, settings, access, stand_ins, say, with_demo=with_demo)
-            family.watch(say, also=access.revive)
+
+            def look_after() -> None:
+                access.revive()
+                if mail is not None:
+                    mail.look_now_and_then()
+
+            family.watch(say, also=look_after)
         finally:
             say("stopping …")
             family.stop()
@@ -83,9 +92,10 @@ def _start(family: Family, settings: Settings, access: Access, stand_ins: bool, 
         env["BACKHAUL_STAND_INS"] = _start_stand_ins(family, settings, say)
     password = asyncio.run(_demo(access, settings["demo_password"])) if with_demo else None
     try:
-        family.start("worker", [sys.executable, "-m", "backhaul", "worker", "--until-stdin-closes"], env)
         command = [sys.executable, "-m", "backhaul", "serve", "--port", str(settings["port"]), "--until-stdin-closes"]
         address = family.start("api", command, env)
+        env["BACKHAUL_PUBLIC_URL"] = settings["public_url"] or address  # for links in mails; only the API knows a free port
+        family.start("worker", [sys.executable, "-m", "backhaul", "worker", "--until-stdin-closes"], env)
         _wait_until_well(address, family)
     except Problem:
         if with_demo:
@@ -96,6 +106,8 @@ def _start(family: Family, settings: Settings, access: Access, stand_ins: bool, 
     say(f"ready {address}")
     if with_demo:
         _say_how_to_sign_in(say, password)
+    else:
+        _say_how_to_begin(say, access, env["BACKHAUL_PUBLIC_URL"])
     say(f"state and logs: {settings.home} · Ctrl-C stops all of it")
 
 
@@ -105,8 +117,15 @@ def _start_stand_ins(family: Family, settings: Settings, say: Say) -> str:
     command = [sys.executable, "-m", "backhaul.sandbox", "--port", "0", "--home", str(home), "--until-stdin-closes"]
     address = family.start("stand-ins", command, {})
     settings.stand_ins_file.write_text(address, "utf-8")  # where other commands on this home find them
-    say(f"stand-ins for Google Maps, Quo and Slack: {address} (nothing leaves this machine)")
+    say(f"stand-ins for {', '.join(stand_in_names(settings))}: {address} (nothing leaves this machine)")
     return address
+
+
+def _kept_mail(settings: Settings, stand_ins: bool, say: Say) -> KeptMail | None:
+    """What is to be shown here; None where mails are really sent."""
+    if stand_ins or settings["stand_ins"]:
+        return KeptMail(settings.home / "stand-ins" / "mail", say)
+    return None if settings["smtp_url"] else KeptMail(settings.mail_folder, say)
 
 
 async def _demo(access: Access, password: str | None) -> str | None:
@@ -118,6 +137,7 @@ async def _demo(access: Access, password: str | None) -> str | None:
         if await demo.wants_clients(store):
             async with importing.acting_as(store, "agent@demo.test") as agent:
                 await importing.import_clients(store, importing.read(demo.CLIENTS), agent)
+        await demo_trips.put_trips(store)
     finally:
         await store.close()
     return made
@@ -129,6 +149,24 @@ def _say_how_to_sign_in(say: Say, password: str | None) -> None:
         say(f"password: {password}   (shown once; BACKHAUL_DEMO_PASSWORD sets another)")
     else:
         say("password: the one shown at the first start; BACKHAUL_DEMO_PASSWORD sets another")
+
+
+def _say_how_to_begin(say: Say, access: Access, portal_url: str) -> None:
+    """Nobody can sign in to a new installation, and no account of ours with a known password lies about in it."""
+
+    async def make() -> str | None:
+        store = Store(access.login, at_least=1, at_most=2)
+        await store.open()
+        try:
+            return await first_admin.setup_link(store, portal_url)
+        finally:
+            await store.close()
+
+    link = asyncio.run(make())
+    if link is not None:
+        say("nobody can sign in yet. Make the first administrator here, within 24 hours; the link works once:")
+        say(link)
+        say("lost it? Start Backhaul again for another, or use: backhaul users create-admin")
 
 
 def _wait_until_well(address: str, family: Family) -> None:

@@ -21,7 +21,6 @@ SERVICE = "Google Maps"
 MAPS_URL = "https://maps.googleapis.com"
 MATRIX_READ_S = 20.0
 
-NO_ROAD = "There is no road between these two places. One may be on an island or placed wrongly on the map. Check both addresses."
 NOT_FOUND = (
     "Google Maps does not know this address. Street, city or postal code may be misspelt. "
     "Correct the address and save; the drive times are then calculated again."
@@ -74,11 +73,6 @@ def explain_rpc(code: int, message: str, answer: Answer) -> OutsideProblem | Non
 def unmeasured(answer: Answer, word: str, message: str = "") -> str:
     """What to tell a person about a pair whose reason has no text of its own."""
     return f"Google Maps could not measure this drive. {_said(word, message, answer)}. Check both addresses."
-
-
-def whole_minutes(nanoseconds: int) -> int:
-    """Rounded up: a driver who is told nine minutes must not need nine and a half."""
-    return -(-nanoseconds // 60_000_000_000)
 
 
 @dataclass(frozen=True)

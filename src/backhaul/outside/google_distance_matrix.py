@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal
-from uuid import UUID
 
 import httpx
 from pydantic import BaseModel, Field, TypeAdapter
@@ -17,14 +16,15 @@ from backhaul.core.answer import Answer
 from backhaul.core.outbound import Limits
 from backhaul.outside import google
 from backhaul.outside.google_geocoding import GoogleGeocoding
-from backhaul.outside.maps import Address, Found, Leg, Place, Point, in_batches
+from backhaul.outside.maps import NO_ROAD, Leg, Point, whole_minutes
+from backhaul.outside.matrix import Matrix, cell
 
 PATH = "/maps/api/distancematrix/json"
-MOST_ORIGINS = 25
 
 
-class GoogleDistanceMatrix:
+class GoogleDistanceMatrix(Matrix):
     service = google.SERVICE
+    places_a_call = 25  # of 25 origins, 25 destinations and 100 elements
 
     def __init__(
         self,
@@ -37,39 +37,23 @@ class GoogleDistanceMatrix:
     ) -> None:
         """geocoding_url: where it differs from base_url."""
         self._key = key.strip()
-        self._outbound = google.line(base_url, self._key, limits, transport, read_s=google.MATRIX_READ_S)
-        self._geocoding = GoogleGeocoding(key, limits=limits, base_url=geocoding_url or base_url, transport=transport)
+        super().__init__(
+            google.line(base_url, self._key, limits, transport, read_s=google.MATRIX_READ_S),
+            GoogleGeocoding(key, limits=limits, base_url=geocoding_url or base_url, transport=transport),
+        )
 
-    async def locate(self, address: Address) -> Found:
-        return await self._geocoding.locate(address)
-
-    def batches(self, places: Sequence[Place]) -> list[list[Place]]:
-        return in_batches(places, MOST_ORIGINS)
-
-    async def minutes(self, starts: Sequence[Place], end: Point) -> dict[UUID, Leg]:
-        """Driving time and distance from each start; a Leg without an answer says why.
-
-        One place that nobody can find does not fail the rest.
-        Raises: RateLimited, Transient, Malformed; Misconfigured on a refused key.
-        Source: rows[] follow origins, elements[] follow destinations; duration.value in seconds, distance.value in metres.
-        """
-        if not starts:
-            return {}
+    async def _measure(self, origins: Sequence[Point], destinations: Sequence[Point]) -> list[list[Leg]]:
+        """Source: rows[] follow origins, elements[] follow destinations; duration.value in seconds, distance.value in metres."""
         params = {
-            "origins": "|".join(_lat_lng(start.point) for start in starts),
-            "destinations": _lat_lng(end),
+            "origins": "|".join(map(_lat_lng, origins)),
+            "destinations": "|".join(map(_lat_lng, destinations)),
             "mode": "driving",
             "key": self._key,
         }
-        answer = await self._outbound.send("GET", PATH, repeatable=True, units=len(starts), params=params, explain=google.explain)
-        reply = self._outbound.read(answer, _REPLY)
-        elements = [row.elements[0] if row.elements else None for row in reply.rows]
-        elements += [None] * (len(starts) - len(elements))
-        return {start.id: _leg(element, answer) for start, element in zip(starts, elements, strict=False)}
-
-    async def aclose(self) -> None:
-        await self._outbound.aclose()
-        await self._geocoding.aclose()
+        units = len(origins) * len(destinations)
+        answer = await self._outbound.send("GET", PATH, repeatable=True, units=units, params=params, explain=google.explain)
+        rows = [row.elements for row in self._outbound.read(answer, _REPLY).rows]
+        return [[_leg(cell(rows, i, j), answer) for j in range(len(destinations))] for i in range(len(origins))]
 
 
 class _Measure(BaseModel):
@@ -100,7 +84,7 @@ def _lat_lng(point: Point) -> str:
 
 _REASONS = {
     "NOT_FOUND": google.NOT_FOUND,
-    "ZERO_RESULTS": google.NO_ROAD,
+    "ZERO_RESULTS": NO_ROAD,
     "MAX_ROUTE_LENGTH_EXCEEDED": google.TOO_LONG,
     "OK": google.NO_TIME,
 }
@@ -110,6 +94,6 @@ def _leg(element: _Element | None, answer: Answer) -> Leg:
     if element is None:
         return Leg(error=google.SILENT)
     if element.status == "OK" and element.duration is not None:
-        minutes = google.whole_minutes(round(element.duration.value * 1_000_000_000))
-        return Leg(minutes=minutes, metres=round(element.distance.value) if element.distance else None)
+        metres = round(element.distance.value) if element.distance else None
+        return Leg(minutes=whole_minutes(element.duration.value), metres=metres)
     return Leg(error=_REASONS.get(element.status) or google.unmeasured(answer, element.status))

@@ -11,9 +11,9 @@ from typing import Literal
 import httpx
 from pydantic import BaseModel, Field, TypeAdapter
 
-from backhaul.core.errors import Unplaceable
 from backhaul.core.outbound import Limits
 from backhaul.outside import google
+from backhaul.outside.geocoder import no_address, unknown_address
 from backhaul.outside.maps import Address, Found, Point
 
 PATH = "/maps/api/geocode/json"
@@ -35,24 +35,12 @@ class GoogleGeocoding:
         Raises: Unplaceable when the address is empty or unknown; RateLimited, Transient, Misconfigured, Malformed.
         """
         if not address.text:
-            raise Unplaceable(
-                self.service,
-                "There is no address to look up",
-                "Street, city and postal code are empty",
-                "Fill in the address and save; the drive times are then calculated again",
-                code="maps.no_address",
-            )
+            raise no_address(self.service)
         params = {"address": address.text, "components": f"country:{address.country}", "key": self._key}
         answer = await self._outbound.send("GET", PATH, repeatable=True, params=params, explain=google.explain)
         reply = self._outbound.read(answer, _REPLY)
         if not reply.results:
-            raise Unplaceable(
-                self.service,
-                "Google Maps does not know this address",
-                "Street, city or postal code may be misspelt",
-                "Correct the address and save; the drive times are then calculated again",
-                code="maps.not_found",
-            )
+            raise unknown_address(self.service)
         best = reply.results[0]
         exact = best.geometry.location_type in EXACT and not best.partial_match
         return Found(

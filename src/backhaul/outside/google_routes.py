@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from uuid import UUID
+from fractions import Fraction
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -18,17 +18,18 @@ from backhaul.core.answer import Answer
 from backhaul.core.outbound import Limits
 from backhaul.outside import google
 from backhaul.outside.google_geocoding import GoogleGeocoding
-from backhaul.outside.maps import Address, Found, Leg, Place, Point, in_batches
+from backhaul.outside.maps import NO_ROAD, Leg, Point, whole_minutes
+from backhaul.outside.matrix import Matrix
 
 ROUTES_URL = "https://routes.googleapis.com"
 PATH = "/distanceMatrix/v2:computeRouteMatrix"
 # Without `status` in the mask every element would look fine.
 FIELDS = "originIndex,destinationIndex,status,condition,distanceMeters,duration,staticDuration,fallbackInfo"
-MOST_ELEMENTS = 625
 
 
-class GoogleRoutes:
+class GoogleRoutes(Matrix):
     service = google.SERVICE
+    places_a_call = 625
 
     def __init__(
         self,
@@ -40,39 +41,25 @@ class GoogleRoutes:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         headers = {"X-Goog-Api-Key": key.strip(), "X-Goog-FieldMask": FIELDS}
-        self._outbound = google.line(base_url, key.strip(), limits, transport, headers=headers, read_s=google.MATRIX_READ_S)
-        self._geocoding = GoogleGeocoding(key, limits=limits, base_url=geocoding_url, transport=transport)
+        super().__init__(
+            google.line(base_url, key.strip(), limits, transport, headers=headers, read_s=google.MATRIX_READ_S),
+            GoogleGeocoding(key, limits=limits, base_url=geocoding_url, transport=transport),
+        )
 
-    async def locate(self, address: Address) -> Found:
-        return await self._geocoding.locate(address)
-
-    def batches(self, places: Sequence[Place]) -> list[list[Place]]:
-        return in_batches(places, MOST_ELEMENTS)
-
-    async def minutes(self, starts: Sequence[Place], end: Point) -> dict[UUID, Leg]:
-        """Driving time and distance from each start; a Leg without an answer says why.
-
-        One place that nobody can find does not fail the rest.
-        Raises: RateLimited, Transient, Malformed; Misconfigured on a refused key.
-        Source: computeRouteMatrix, [].duration ("662s"), [].distanceMeters (absent means 0), matched by [].originIndex.
-        """
-        if not starts:
-            return {}
+    async def _measure(self, origins: Sequence[Point], destinations: Sequence[Point]) -> list[list[Leg]]:
+        """Source: computeRouteMatrix, [].duration ("662s"), [].distanceMeters (absent means 0), matched by the two indexes."""
         body = {
-            "origins": [_waypoint(start.point) for start in starts],
-            "destinations": [_waypoint(end)],
+            "origins": [_waypoint(point) for point in origins],
+            "destinations": [_waypoint(point) for point in destinations],
             "travelMode": "DRIVE",
             "routingPreference": "TRAFFIC_UNAWARE",
         }
-        answer = await self._outbound.send("POST", PATH, repeatable=True, units=len(starts), json=body, explain=google.explain)
+        units = len(origins) * len(destinations)
+        answer = await self._outbound.send("POST", PATH, repeatable=True, units=units, json=body, explain=google.explain)
         elements = self._outbound.read(answer, _ELEMENTS)
         self._raise_if_all_failed(elements, answer)
-        by_origin = {element.origin_index: element for element in elements if element.destination_index == 0}
-        return {start.id: _leg(by_origin.get(index), answer) for index, start in enumerate(starts)}
-
-    async def aclose(self) -> None:
-        await self._outbound.aclose()
-        await self._geocoding.aclose()
+        by_pair = {(element.origin_index, element.destination_index): element for element in elements}
+        return [[_leg(by_pair.get((i, j)), answer) for j in range(len(destinations))] for i in range(len(origins))]
 
     def _raise_if_all_failed(self, elements: list[_Element], answer: Answer) -> None:
         # An outage or a refused key may be told element by element. It is no place's fault, and must not be kept as one.
@@ -118,8 +105,8 @@ def _leg(element: _Element | None, answer: Answer) -> Leg:
     if element is not None and element.status.code == 0 and element.condition == "ROUTE_EXISTS":
         drive = nanoseconds(element.duration)
         if drive is not None:
-            fallback = element.fallback_info is not None
-            return Leg(minutes=google.whole_minutes(drive), metres=element.distance_meters, fallback=fallback)
+            minutes = whole_minutes(Fraction(drive, 1_000_000_000))
+            return Leg(minutes=minutes, metres=element.distance_meters, fallback=element.fallback_info is not None)
     return Leg(error=_reason(element, answer))
 
 
@@ -131,7 +118,7 @@ def _reason(element: _Element | None, answer: Answer) -> str:
     if element.status.code != 0:
         return google.unmeasured(answer, f"code {element.status.code}", element.status.message)
     if element.condition == "ROUTE_NOT_FOUND":
-        return google.NO_ROAD
+        return NO_ROAD
     if element.condition == "ROUTE_EXISTS":
         return google.NO_TIME
     return google.unmeasured(answer, element.condition)

@@ -5,7 +5,9 @@ Answers are kept as checkpoints, so every model here survives a round trip throu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Literal, Protocol
 from uuid import UUID
 
@@ -84,14 +86,26 @@ class Maps(Protocol):
         ...
 
     def batches(self, places: Sequence[Place]) -> list[list[Place]]:
-        """`places` in their order, cut into what fits one call of `minutes`."""
+        """`places` in their order, cut into what fits one call of `minutes` or of `minutes_to`."""
         ...
 
     async def minutes(self, starts: Sequence[Place], end: Point) -> dict[UUID, Leg]:
         """The drive from each start, by the id of the start; every start has its leg. At most one batch; each call is billed."""
         ...
 
+    async def minutes_to(self, start: Point, ends: Sequence[Place]) -> dict[UUID, Leg]:
+        """The drive to each end, by the id of the end. As `minutes`, the other way round: ways there and back differ."""
+        ...
+
     async def aclose(self) -> None: ...
+
+
+NO_ROAD = "There is no road between these two places. One may be on an island or placed wrongly on the map. Check both addresses."
+
+
+def whole_minutes(seconds: float | Fraction) -> int:
+    """Rounded up: a driver who is told nine minutes must not need nine and a half."""
+    return math.ceil(Fraction(seconds) / 60)  # exact, as a quotient of floats is not
 
 
 def in_batches(places: Sequence[Place], size: int) -> list[list[Place]]:

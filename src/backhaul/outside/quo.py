@@ -1,28 +1,29 @@
-"""Quo (formerly OpenPhone), v1: the office's contacts, so that a ringing phone shows who calls.
+"""Quo (formerly OpenPhone): the office's contacts, so that a ringing phone shows who calls; and notes on them.
 
 Quo keeps duplicates: the external id is a key to look up by, not a unique one. So whoever creates looks first, and only
-one worker at a time may do so for one client (the caller's duty). Quo's PATCH replaces: a telephone number left out is
-deleted. So whoever updates reads first, and sends back everything that is not ours.
-Source: Quo docs, External contacts; Update a contact by ID; Errors; Rate limits (10 requests a second per key).
+one worker at a time may do so for one client (the caller's duty).
+
+Its two surfaces keep the same contacts and know the same ids: quo_v1 and quo_dated are the same port, chosen by one setting.
+Appointments are nothing that Quo knows. What it can hold of one is a note on the client's contact (put_note), and only
+the dated surface has notes; on v1 a contact can be kept up to date, and no more. (v1's custom fields hold one value per contact,
+and only people make them, in the app.)
+Source: Quo docs, External contacts; Rate limits (10 requests a second per key).
 """
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from backhaul.core.answer import Answer
-from backhaul.core.errors import Gone, Misconfigured, OutsideProblem, Transient
-from backhaul.core.outbound import Limits, Outbound
-from backhaul.outside.quo_contact import MANY, ONE, Contact, merge, new
+from backhaul.core.errors import Gone, Misconfigured, Transient
+from backhaul.core.outbound import Limits
+from backhaul.outside.quo_contact import CLASH, Contact, Surface
+from backhaul.outside.quo_dated import DatedContacts
+from backhaul.outside.quo_line import DATED, QUO_URL, SERVICE, line
+from backhaul.outside.quo_notes import Notes
+from backhaul.outside.quo_v1 import ContactsV1
 
-__all__ = ["Contact", "Kept", "Quo"]
-
-SERVICE = "Quo"
-QUO_URL = "https://api.quo.com"
-CONTACTS = "/v1/contacts"
+__all__ = ["DATED", "QUO_URL", "Contact", "Kept", "Quo"]
 
 
 class Kept(BaseModel):
@@ -35,22 +36,23 @@ class Kept(BaseModel):
 
 
 class Quo:
+    """api: "v1", or DATED."""
+
     service = SERVICE
 
     def __init__(
-        self, key: str, *, limits: Limits, base_url: str = QUO_URL, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        key: str,
+        *,
+        limits: Limits,
+        api: str = "v1",
+        base_url: str = QUO_URL,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        key = key.strip()
-        self._outbound = Outbound(
-            SERVICE,
-            base_url,
-            limits=limits,
-            limiter_key="quo",
-            headers={"Authorization": key},  # the bare key: "Bearer" is answered by 401
-            secrets=(key,),
-            said=_said,
-            transport=transport,
-        )
+        dated = api == DATED
+        self._outbound = line(key, limits=limits, base_url=base_url, transport=transport, dated=dated)
+        self._contacts: Surface = DatedContacts(self._outbound) if dated else ContactsV1(self._outbound)
+        self._notes = Notes(self._outbound) if dated else None
 
     async def put_contact(self, contact: Contact, *, external_id: str, contact_id: str | None = None) -> Kept:
         """The contact is in Quo once, as we know it, when this returns. Safe to repeat, also after OutcomeUnknown.
@@ -65,28 +67,47 @@ class Quo:
         if kept := await self._adopt(contact, external_id):
             return kept
         try:
-            return Kept(contact_id=await self._create(contact, external_id), created=True)
+            return Kept(contact_id=await self._contacts.create(contact, external_id), created=True)
         except Transient as problem:
-            if problem.code == _CLASH and (kept := await self._adopt(contact, external_id)):
+            if problem.code == CLASH and (kept := await self._adopt(contact, external_id)):
                 return kept
             raise
 
+    @property
+    def keeps_notes(self) -> bool:
+        """Whether put_note can do anything: on the dated surface."""
+        return self._notes is not None
+
+    async def put_note(self, contact_id: str, text: str | None, *, mark: str) -> None:
+        """The contact has one note with this mark, saying `text`, when this returns; with None it has none. Safe to repeat.
+
+        mark: names what the note is about and ends it, e.g. "[trip 4711]". Anybody in the workspace may read it.
+
+        Raises: as put_contact; Gone when the contact is no longer there; Misconfigured where there are no notes.
+        """
+        if self._notes is None:
+            raise Misconfigured(
+                SERVICE,
+                "Quo's v1 surface keeps no notes",
+                "Only its dated surface does",
+                f"Set quo_api (BACKHAUL_QUO_API) to {DATED}",
+                everybodys=False,
+                code="quo.no_notes",
+            )
+        await self._notes.put(contact_id, text, mark=mark)
+
     async def knows(self, external_id: str) -> bool:
         """Whether a contact with our id is there. A harmless question, so also the one that asks whether Quo answers at all."""
-        params = {"externalIds": external_id, "maxResults": 1}
-        answer = await self._outbound.send("GET", CONTACTS, repeatable=True, params=params, explain=_explain)
-        return any(record.external_id == external_id for record in self._outbound.read(answer, MANY).data)
+        found = await self._contacts.find(external_id, about=None, most=1)
+        return any(known.external_id == external_id for known in found)
 
     async def aclose(self) -> None:
         await self._outbound.aclose()
 
     async def _update(self, contact_id: str, contact: Contact, external_id: str) -> Kept | None:
         """None if it is no longer there."""
-        path, about = f"{CONTACTS}/{quote(contact_id, safe='')}", contact.model_dump()
         try:
-            answer = await self._outbound.send("GET", path, repeatable=True, about=about, explain=_explain_by_id)
-            merged = merge(self._outbound.read(answer, ONE).data, contact, external_id)
-            await self._outbound.send("PATCH", path, repeatable=True, json=merged, about=about, explain=_explain_by_id)
+            await self._contacts.update(contact_id, contact, external_id)
         except Gone:
             return None
         return Kept(contact_id=contact_id, created=False)
@@ -100,92 +121,9 @@ class Quo:
 
     async def _look_up(self, external_id: str, contact: Contact) -> list[str]:
         """Ids of all contacts with our external id, oldest first, since duplicates may have been made by hand or before us."""
-        params = {"externalIds": external_id, "maxResults": 50}
-        about = contact.model_dump()
-        answer = await self._outbound.send("GET", CONTACTS, repeatable=True, params=params, about=about, explain=_explain)
-        found = self._outbound.read(answer, MANY).data
-        ours = sorted((record for record in found if record.external_id == external_id), key=lambda record: record.created_at)
+        found = await self._contacts.find(external_id, about=contact.model_dump())
+        ours = sorted((known for known in found if known.external_id == external_id), key=lambda known: known.created_at)
         if found and not ours:
             # To adopt one of these would overwrite a stranger, and to create might make a second contact.
             raise self._outbound.unreadable("Looking a contact up by our id, it returned only contacts of others")
-        return [record.id for record in ours]
-
-    async def _create(self, contact: Contact, external_id: str) -> str:
-        body = new(contact, external_id)
-        answer = await self._outbound.send("POST", CONTACTS, repeatable=False, json=body, explain=_explain_create)
-        match answer.json():
-            case {"data": {"id": str(contact_id)}} if contact_id:
-                return contact_id
-        raise self._outbound.unknown("It answered yes, but did not say where the contact is")
-
-
-_CLASH = "quo.409"
-
-
-def _explain(answer: Answer) -> OutsideProblem | None:
-    """HTTP status first, Quo's code second: its pages name one code per status, and others occur."""
-    match answer.status, _field(answer, "code"):
-        case 401, _:
-            return Misconfigured(
-                SERVICE,
-                "Quo does not accept our key",
-                "It was deleted or mistyped",
-                "A Quo owner or admin makes a new one under Workspace Settings → API",
-                code="quo.401",
-            )
-        case 402, _:
-            return Misconfigured(
-                SERVICE,
-                "Quo's subscription or message credit has run out",
-                "Billing",
-                "The Quo account owner must renew or top up",
-                code="quo.402",
-            )
-        case 400, "0206400":
-            return Misconfigured(
-                SERVICE,
-                "Texts to US numbers are not yet allowed",
-                "US carrier registration is not finished",
-                "Complete it in Quo; Canadian numbers are not covered by this rule",
-                code="quo.0206400",
-            )
-        case 403, "0204403":
-            return Misconfigured(
-                SERVICE,
-                "The daily limit of texts is reached",
-                "US carriers cap each sender per day",
-                "Try tomorrow or ask Quo support for a higher cap",
-                code="quo.0204403",
-            )
-    return None
-
-
-def _explain_by_id(answer: Answer) -> OutsideProblem | None:
-    if answer.status == 404:
-        what, why = "The contact is no longer in Quo", "Somebody deleted it there"
-        return Gone(SERVICE, what, why, "It will be created again", code="quo.404")
-    return _explain(answer)
-
-
-def _explain_create(answer: Answer) -> OutsideProblem | None:
-    if answer.status == 409:
-        # No page of Quo says when: perhaps another request creates the same contact just now.
-        what, why = "Quo says that the contact clashes with another", "It answered 409, and has no contact with our id"
-        return Transient(SERVICE, what, why, "It is tried again; if it goes on, look for the person in Quo", code=_CLASH)
-    return _explain(answer)
-
-
-def _said(answer: Answer) -> str:
-    """Title, message, and which fields it found fault with; never their values."""
-    body = answer.json()
-    errors = body.get("errors") if isinstance(body, dict) else None
-    listed = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
-    faults = [f"{error.get('path')}: {error.get('message')}" for error in listed[:3]]
-    parts = [_field(answer, "title"), _field(answer, "message"), _field(answer, "code"), *faults]
-    return " · ".join(dict.fromkeys(part for part in parts if part))
-
-
-def _field(answer: Answer, name: str) -> str:
-    body = answer.json()
-    value = body.get(name) if isinstance(body, dict) else None
-    return value if isinstance(value, str) else ""
+        return [known.id for known in ours]

@@ -1,4 +1,4 @@
-"""Stand-ins for the services outside the office: Google Maps, Quo, Slack, Google Calendar and a mail server.
+"""Stand-ins for the services outside: Google Maps, OSRM, Valhalla, Nominatim, Quo, Slack, Google Calendar and a mail server.
 
 They answer in the vendors' documented shapes, keep what they are told, and fail on demand, so that a demo needs no keys and every
 failure can be had by asking for it. They are no vendor and never claim to be: each answer carries an `X-Stand-In` header.

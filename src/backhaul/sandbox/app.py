@@ -20,11 +20,16 @@ from backhaul.sandbox.google_legacy import GoogleDistanceMatrix, GoogleGeocoding
 from backhaul.sandbox.google_routes import GoogleRoutes
 from backhaul.sandbox.google_token import GoogleToken
 from backhaul.sandbox.mail import MAIL_FAULTS, MailServer
+from backhaul.sandbox.nominatim import Nominatim
+from backhaul.sandbox.osrm import Osrm
 from backhaul.sandbox.quo import Reception
 from backhaul.sandbox.quo_contacts import QuoContacts
+from backhaul.sandbox.quo_dated import QuoDatedContacts
 from backhaul.sandbox.quo_messages import QuoMessages
+from backhaul.sandbox.quo_notes import QuoNotes
 from backhaul.sandbox.slack import Slack
 from backhaul.sandbox.store import Store
+from backhaul.sandbox.valhalla import Valhalla
 from backhaul.sandbox.vendor import Clock, Vendor, Window, utc_now
 
 
@@ -97,7 +102,12 @@ def _vendors(store: Store, clock: Clock, quo_per_second: int | None, elements_pe
         GoogleRoutes(clock, elements_per_minute),
         GoogleDistanceMatrix(clock),
         GoogleGeocoding(),
+        Osrm(),
+        Valhalla(),
+        Nominatim(),
         QuoContacts(store, clock, quo),
+        QuoDatedContacts(store, clock, quo),
+        QuoNotes(store, clock, quo),
         QuoMessages(store, clock, quo),
         Slack(store, clock),
         GoogleToken(store, clock),
@@ -107,8 +117,14 @@ def _vendors(store: Store, clock: Clock, quo_per_second: int | None, elements_pe
 
 
 def _kinds(vendors: Sequence[Vendor]) -> dict[str, frozenset[str]]:
-    """The faults each service has: those of its connection, its vendor's words, and the moods Google's maps play themselves."""
-    kinds = {"maps": GENERAL | {"zero", "fallback"}, "quo": GENERAL, "slack": GENERAL, "calendar": GENERAL, "mail": MAIL_FAULTS}
+    """The faults each service has: those of its connection, its vendor's words, and the moods that handlers play themselves."""
+    kinds = {
+        "maps": GENERAL | {"zero", "fallback"},
+        "quo": GENERAL | {"undelivered"},
+        "slack": GENERAL,
+        "calendar": GENERAL,
+        "mail": MAIL_FAULTS,
+    }
     for vendor in vendors:
         kinds[vendor.service] |= vendor.refusals.keys()
     return kinds

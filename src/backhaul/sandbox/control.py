@@ -7,7 +7,7 @@ POST /_stand-ins/release          {service?}: answer the held calls
 GET  /_stand-ins/journal          calls received; ?service= &method= &path= (a template's prefix)
 DELETE /_stand-ins/journal        forget them
 GET  /_stand-ins/state            counts: contacts by externalId, messages, events, the mail server's address …
-GET  /_stand-ins/state/{kind}     the stored documents: contact, message, slack, calendar, event, mail
+GET  /_stand-ins/state/{kind}     the stored documents: contact, note, message, slack, calendar, event, mail
 POST /_stand-ins/reset            forget calls, documents and orders; files of delivered mail stay
 """
 
@@ -24,10 +24,11 @@ from backhaul.sandbox.faults import BadOrder, FaultDesk
 from backhaul.sandbox.mail import MailServer
 from backhaul.sandbox.store import Store
 
-_KINDS = ("contact", "message", "slack", "calendar", "event", "mail")
+_KINDS = ("contact", "note", "message", "slack", "calendar", "event", "mail")
 _PAGE = """<!DOCTYPE html><html lang="en">
 <head><meta charset="utf-8"><title>Stand-ins for Google, Quo, Slack and mail</title></head><body>
-<h1>Stand-ins</h1><p>These answer in place of Google Maps, Google Calendar, Quo, Slack and a mail server, for demos and tests.
+<h1>Stand-ins</h1><p>These answer in place of Google Maps, Google Calendar, Quo, Slack and a mail server,
+and of OSRM, Valhalla and Nominatim, for demos and tests.
 Nothing here reaches any of them, and nobody receives what is sent here.</p><pre>{manual}</pre></body></html>"""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Final
 
 import httpx
@@ -13,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from backhaul.sandbox.faults import Fault, FaultDesk
 from backhaul.sandbox.store import Store
-from backhaul.sandbox.vendor import Ask, Call, Clock, Refused, Vendor
+from backhaul.sandbox.vendor import Ask, Call, Clock, Refusal, Refused, Vendor
 
 HANG_UP: Final = "backhaul.sandbox.hang-up"
 """The ASGI extension by which our own server lets an application drop the connection; see `server.py`."""
@@ -95,8 +96,24 @@ class Door:
 
 def proxy_page(status: int) -> HTMLResponse:
     """What a proxy in between says in HTML: the form in which errors of no documented shape arrive."""
-    headline = {200: "Please sign in to the network", 404: "Not Found", 502: "Bad Gateway"}.get(status, "Service Unavailable")
+    headline = "Please sign in to the network" if status == 200 else HTTPStatus(status).phrase
     return HTMLResponse(_PROXY_PAGE.format(status=status, headline=headline), status_code=status)
+
+
+def _refused_by_a_proxy(status: int) -> Refusal:
+    def refuse(fault: Fault) -> Response:
+        page = proxy_page(status)
+        if fault.retry_after is not None:
+            page.headers["Retry-After"] = str(fault.retry_after)
+        return page
+
+    return refuse
+
+
+PROXY_REFUSALS: Mapping[str, Refusal] = {
+    str(status): _refused_by_a_proxy(status) for status in (401, 402, 403, 404, 429, 500, 503, 504)
+} | {"denied": _refused_by_a_proxy(403)}
+"""Of servers that know neither keys nor quotas: whatever stands before them says no in their place."""
 
 
 def _slowness(fault: Fault) -> float:

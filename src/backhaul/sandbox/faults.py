@@ -3,7 +3,9 @@
 Orders live in memory: a restarted stand-in is a healthy one. A newer order for a service replaces the older one.
 
     ok          clears the order
-    401 … 503   refuse in the vendor's documented words (`denied`, `zero`, Slack's `no_service` … where a vendor has its own)
+    401 … 503   refuse in the vendor's documented words (`denied`, `zero`, Slack's `no_service`, OSRM's `TooBig` … where a
+                vendor has its own)
+    undelivered Quo accepts a text, and the carrier does not
     timeout     no answer, nothing done; the connection is dropped after `seconds` (60)
     slow        done at once, answered after `seconds` (3)
     lost        done, then the connection is dropped without an answer

@@ -24,6 +24,7 @@ MODEL = "great circle x 1.20-1.35; 40 km/h for 5 km, 80 km/h for 20 km, then 103
 _EARTH_M = 6_371_000.0
 _STAGES = ((5_000.0, 40.0), (20_000.0, 80.0), (math.inf, 103.0))
 _ISLAND_M = 3_000.0
+_ROADS_REACH_M = 25_000.0
 _HALIFAX = ZoneInfo("America/Halifax")
 
 
@@ -64,6 +65,13 @@ def drive(start: Point, end: Point) -> Leg | None:
         seconds += driven / (km_per_hour / 3.6)
         left -= driven
     return Leg(round(metres), round(seconds))
+
+
+def nearest_road(point: Point) -> tuple[Point, float]:
+    """Where it is, and how many metres away: right there within 25 km of a community, else at the nearest community's centre."""
+    nearest = min((place.centre for place in places()), key=lambda centre: great_circle_m(point, centre))
+    metres = great_circle_m(point, nearest)
+    return (point, 0.0) if metres <= _ROADS_REACH_M else (nearest, metres)
 
 
 def in_traffic(seconds: int, departure: datetime) -> int:

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, AnyUrl, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.responses import JSONResponse, Response
 
@@ -19,8 +19,25 @@ from backhaul.sandbox.vendor import Ask, Refusal, Refused, Window
 
 PhoneNumber = Annotated[str, StringConstraints(pattern=r"^\+[1-9]\d{1,14}$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=75)]
+
+
+def _is_free(source: str) -> str:
+    if source in _RESERVED_SOURCES or source.startswith(("openphone", "csv")):
+        raise ValueError("this source is reserved")
+    return source
+
+
+def _is_url(url: str) -> str:
+    TypeAdapter(AnyUrl).validate_python(url)
+    return url
+
+
+Source = Annotated[str, StringConstraints(min_length=1, max_length=72), AfterValidator(_is_free)]
+SourceUrl = Annotated[str, StringConstraints(max_length=200), AfterValidator(_is_url)]
 
 _TITLES = {400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
+_RESERVED_SOURCES = {"openphone", "device", "csv", "zapier", "google-people", "other"}
 _DOCS = "https://www.quo.com/docs"
 
 

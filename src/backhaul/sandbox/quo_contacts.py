@@ -10,15 +10,26 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Annotated, Literal
 
-from pydantic import AnyUrl, Field, StringConstraints, TypeAdapter, field_validator
+from pydantic import StringConstraints
 from starlette.responses import JSONResponse, Response
 
-from backhaul.sandbox.quo import PhoneNumber, QuoBody, Reception, Text, page, problem, read, refusals
+from backhaul.sandbox.quo import (
+    ExternalId,
+    PhoneNumber,
+    QuoBody,
+    Reception,
+    Source,
+    SourceUrl,
+    Text,
+    page,
+    problem,
+    read,
+    refusals,
+)
 from backhaul.sandbox.store import Store
 from backhaul.sandbox.vendor import Ask, Call, Clock, Refusal, Refused
 
 _CUSTOM_FIELD = {"name": "K number", "key": "knumber", "type": "string"}
-_RESERVED_SOURCES = {"openphone", "device", "csv", "zapier", "google-people", "other"}
 _BAD = "0800400"
 
 
@@ -148,23 +159,9 @@ class _NewFields(_Fields):
 class _ContactUpdate(QuoBody):
     default_fields: _Fields = _Fields()
     custom_fields: Sequence[_CustomValue] = ()
-    external_id: Annotated[str, StringConstraints(min_length=1, max_length=75)] | None = None
-    source: Annotated[str, StringConstraints(min_length=1, max_length=72)] | None = None
-    source_url: Annotated[str, Field(max_length=200)] | None = None
-
-    @field_validator("source")
-    @classmethod
-    def _is_free(cls, source: str | None) -> str | None:
-        if source and (source in _RESERVED_SOURCES or source.startswith(("openphone", "csv"))):
-            raise ValueError("this source is reserved")
-        return source
-
-    @field_validator("source_url")
-    @classmethod
-    def _is_url(cls, url: str | None) -> str | None:
-        if url is not None:
-            TypeAdapter(AnyUrl).validate_python(url)
-        return url
+    external_id: ExternalId | None = None
+    source: Source | None = None
+    source_url: SourceUrl | None = None
 
 
 class _NewContact(_ContactUpdate):

@@ -1,6 +1,7 @@
 """Quo's text messages, v1: accepted with 202 and no idempotency key; whoever doubts looks in the list.
 
-Source: external service notes 3.3. The workspace has one number; a text counts as delivered as soon as it is read back.
+The workspace has one number. A text counts as delivered as soon as it is read back, unless `undelivered` was ordered for it.
+Source: external service notes 3.3; Quo docs, List phone numbers (v1).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class QuoMessages:
             Call("POST", "/v1/messages", self._send),
             Call("GET", "/v1/messages", self._list),
             Call("GET", "/v1/messages/{id}", self._read),
+            Call("GET", "/v1/phone-numbers", self._numbers),
         ]
 
     @property
@@ -60,7 +62,8 @@ class QuoMessages:
             "createdAt": now,
             "updatedAt": now,
         }
-        self._store.put("message", str(message["id"]), message, label=_conversation(wish.to))
+        fate = {"fate": "undelivered" if ask.mood == "undelivered" else "delivered"}
+        self._store.put("message", str(message["id"]), message | fate, label=_conversation(wish.to))
         ask.notes.update(message=message["id"])
         return JSONResponse({"data": message}, status_code=202)
 
@@ -74,7 +77,7 @@ class QuoMessages:
             raise invalid(_BAD, "phoneNumberId", "Expected required property")
         after, before = _time(ask, "createdAfter"), _time(ask, "createdBefore") or _time(ask, "since")
         found = [
-            message | {"status": "delivered"}
+            _as_it_is_now(message)
             for message in reversed(self._store.find("message", label=_conversation(people)))
             if number == message["phoneNumberId"]
             and (after is None or datetime.fromisoformat(str(message["createdAt"])) > after)
@@ -87,7 +90,14 @@ class QuoMessages:
         message = self._store.get("message", ask.params["id"])
         if message is None:
             raise Refused(problem(404, "0200404", "Message not found."))
-        return JSONResponse({"data": message | {"status": "delivered"}})
+        return JSONResponse({"data": _as_it_is_now(message)})
+
+    def _numbers(self, ask: Ask) -> Response:
+        """Not paged."""
+        self._reception.admit(ask)
+        anywhere = {"CA": "unrestricted", "US": "unrestricted", "Intl": "restricted"}
+        number = {"id": NUMBER_ID, "number": NUMBER, "formattedNumber": "(902) 555-0199", "name": "Office (stand-in)"}
+        return JSONResponse({"data": [number | {"users": [], "restrictions": {"messaging": anywhere, "calling": anywhere}}]})
 
 
 class _NewMessage(QuoBody):
@@ -96,6 +106,10 @@ class _NewMessage(QuoBody):
     to: Annotated[list[PhoneNumber], Field(min_length=1, max_length=10)]
     user_id: Annotated[str, StringConstraints(pattern=r"^US")] | None = None
     set_inbox_status: Literal["done"] | None = None
+
+
+def _as_it_is_now(message: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in message.items() if name != "fate"} | {"status": message["fate"]}
 
 
 def _conversation(people: Sequence[str]) -> str:

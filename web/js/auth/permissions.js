@@ -22,6 +22,7 @@
       canViewCosts: false,
       canManageDestinations: false,
       canSeeAllFailedTasks: false,
+      canReadAuditLog: false,
     }
     const supervisor = {
       ...nothing,
@@ -37,12 +38,13 @@
     }
     const table = {
       admin: {
-        pages: [...lead, "admin"],
+        pages: [...lead, "admin", "audit"],
         features: ["all"],
         ...supervisor,
         canHardDeleteAppointments: true,
         canManageUsers: true,
         canManageSystemConfig: true,
+        canReadAuditLog: true,
       },
       supervisor: {
         pages: lead,
@@ -52,6 +54,7 @@
           "delete_clients",
           "view_appointments",
           "edit_appointments",
+          "create_appointments",
           "assign_drivers",
           "view_drivers",
           "view_reports",

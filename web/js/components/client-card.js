@@ -14,6 +14,7 @@ const ClientCard = (() => {
   let asked = 0
   let soon = 0
   let onClose = () => {}
+  let note = ""
   /** @type {any} */
   let data = null
 
@@ -25,6 +26,7 @@ const ClientCard = (() => {
     shownId = id
     onClose = closed
     data = null
+    note = ""
     const card = byId("clientCard")
     card.hidden = false
     card.classList.toggle("highlight", highlight)
@@ -33,8 +35,16 @@ const ClientCard = (() => {
     await read()
   }
 
+  /** What was just saved of it, in the server's words; and the record is read again. */
+  async function saved(message) {
+    note = message
+    await read()
+    byId("clientCard").querySelector("[data-focus=edit]")?.focus()
+  }
+
   function hide() {
     shownId = null
+    note = ""
     asked += 1
     byId("clientCard").hidden = true
     document.title = PAGE_TITLE
@@ -61,7 +71,7 @@ const ClientCard = (() => {
     try {
       const answer = await APIClient.get(`/get-client?id=${encodeURIComponent(shownId)}`)
       if (mine !== asked) return null
-      data = { client: answer.client, legs: answer.drive_times ?? [], tasks: answer.tasks ?? [] }
+      data = { ...answer, legs: answer.drive_times ?? [], tasks: answer.tasks ?? [] }
       drawData()
     } catch (error) {
       if (mine === asked)
@@ -80,8 +90,13 @@ const ClientCard = (() => {
       icon("x-lg"),
       "Close",
     )
+    const edit = el(
+      "button",
+      { type: "button", class: "btn btn-sm btn-soft", "data-focus": "edit", onclick: () => ClientForm.edit(data.client) },
+      "Edit",
+    )
     const key = card.contains(document.activeElement) ? document.activeElement.closest("[data-focus]")?.dataset.focus : null
-    fill(card, el("header", { class: "client-head" }, el("div", {}, title), close), ...content)
+    fill(card, el("header", { class: "client-head" }, el("div", {}, title), el("div", { class: "client-acts" }, data && edit, close)), ...content)
     if (key) (card.querySelector(`[data-focus="${CSS.escape(key)}"]`) ?? card).focus()
   }
 
@@ -95,17 +110,25 @@ const ClientCard = (() => {
         "p",
         {},
         el("span", { class: "k-number" }, client.knumber),
-        client.active === false && el("span", { class: "role-badge" }, "Inactive"),
+        ClientRow.badge(client),
       ),
     ]
     draw(
       title,
+      el("div", { role: "status" }, note && el("p", { class: "saved" }, icon("check-lg"), el("span", {}, note))),
       client.home_found === "approximate" &&
         el("p", { class: "notice" }, icon("geo-alt"), el("span", {}, "Address found only approximately — check it")),
       record(client),
+      hasPageAccess("audit") && activityLink(client),
       // What needs a person comes first.
-      ...(tasks.some(isOpenFailure) ? [history(tasks), DriveTimes.build(legs, tasks)] : [DriveTimes.build(legs, tasks), history(tasks)]),
+      ...(tasks.some(isOpenFailure) ? [history(tasks), ...times()] : [...times(), history(tasks)]),
+      Changes.build(data.changes ?? [], "client", client.id),
     )
+  }
+
+  function times() {
+    const { legs, tasks, clinic_times: clinics, clinic_times_pending: pending, trips } = data
+    return [DriveTimes.build(legs, tasks), ClinicTimes.build(clinics ?? [], pending ?? [], tasks), ClientTrips.build(trips ?? [])]
   }
 
   function record(client) {
@@ -119,6 +142,8 @@ const ClientCard = (() => {
       ["E-mail", client.email && el("a", { href: `mailto:${encodeURIComponent(client.email).replace("%40", "@")}` }, client.email)],
       ["Address", [client.civicaddress, town].filter(Boolean).join(", ")],
       ["Second address", [second, client.secondary_address_notes].filter(Boolean).join(" · ")],
+      ["Usual clinic", client.primary_clinic_name],
+      ["Driver", { female: "A woman only", male: "A man only" }[client.driver_gender_requirement]],
       ["Appointment length", client.appointment_length && Format.minutes(client.appointment_length)],
       ["Emergency contact", emergency],
       ["Notes", client.notes],
@@ -127,6 +152,14 @@ const ClientCard = (() => {
       "dl",
       { class: "record" },
       rows.filter(([, value]) => value).map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))),
+    )
+  }
+
+  function activityLink(client) {
+    return el(
+      "p",
+      {},
+      el("a", { href: `audit.html?client=${encodeURIComponent(client.id)}`, class: "with-icon" }, icon("journal-text"), "Record of activity"),
     )
   }
 
@@ -156,8 +189,46 @@ const ClientCard = (() => {
       ),
       (now === "failed" || now === "again") && el("p", { class: "task-item-error" }, task.error_message || "Unknown error"),
       (now === "failed" || now === "again") && TaskItem.hint(task),
-      open && retryButton(task),
+      open && acts(task),
     )
+  }
+
+  /** What can be done about a failure: see it whole, correct what it fell over, or try again. */
+  function acts(task) {
+    const at = addressOf(task)
+    return el(
+      "div",
+      { class: "history-acts" },
+      at &&
+        el(
+          "button",
+          {
+            type: "button",
+            class: "btn btn-sm btn-primary",
+            "data-focus": `correct-${task.id}`,
+            onclick: () => ClientForm.edit(data.client, { at }),
+          },
+          "Correct the address",
+        ),
+      retryButton(task),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "btn btn-sm btn-quiet",
+          "data-focus": `view-${task.id}`,
+          "aria-label": `View the failure: ${Format.task(task)}`,
+          onclick: () => TaskPanel.open(task.id),
+        },
+        "View the failure",
+      ),
+    )
+  }
+
+  /** @returns {string|null} the field of the address that a map service does not know; null when that is not what failed */
+  function addressOf(task) {
+    if (!["maps.not_found", "maps.no_address"].includes(task.error_code)) return null
+    return /second/.test(task.error_message ?? "") ? "secondary_civic_address" : "civicAddress"
   }
 
   function retryButton(task) {
@@ -196,5 +267,5 @@ const ClientCard = (() => {
     if (data) read()
   }
 
-  return Object.freeze({ show, hide, hear, catchUp })
+  return Object.freeze({ show, saved, hide, hear, catchUp })
 })()

@@ -18,12 +18,13 @@ const ClientList = (() => {
   /** @type {string|null} */
   let openId = null
   let query = () => ""
+  let status = () => ""
   let onOpen = (_id) => {}
   let onShowAll = () => {}
 
-  /** @param {{query: () => string, onOpen: (id: string) => void, onShowAll: () => void}} options onShowAll: drop the search */
+  /** @param {{query: () => string, status: () => string, onOpen: (id: string) => void, onShowAll: () => void}} options onShowAll: drop the search */
   function init(options) {
-    ;({ query, onOpen, onShowAll } = options)
+    ;({ query, status, onOpen, onShowAll } = options)
     byId("moreBtn").addEventListener("click", more)
   }
 
@@ -44,6 +45,7 @@ const ClientList = (() => {
     const asked = new URLSearchParams({ limit: String(PAGE) })
     const q = query()
     if (q) asked.set("q", q)
+    if (status()) asked.set("status", status())
     if (after) asked.set("after", after)
     const since = ClientNews.now()
     try {
@@ -77,7 +79,7 @@ const ClientList = (() => {
     byId("moreBtn").hidden = next === null
     const shown =
       next === null ? Format.count(clients.length, "client") : `${clients.length} of ${total > clients.length ? total : "more"} clients`
-    byId("listCount").textContent = q ? `${shown} for “${q}”` : shown
+    byId("listCount").textContent = [shown, q && `for “${q}”`, status() && `(${status()})`].filter(Boolean).join(" ")
     fill(byId("listState"), clients.length === 0 && nobody(q))
     if (focused) rowNode(focused)?.querySelector("a")?.focus()
   }
@@ -104,9 +106,9 @@ const ClientList = (() => {
     return el(
       "div",
       { class: "empty" },
-      icon(q ? "search" : "people"),
-      el("p", {}, q ? `No client matches “${q}”` : "No clients yet"),
-      q
+      icon(q || status() ? "search" : "people"),
+      el("p", {}, q ? `No client matches “${q}”` : status() ? `No client is ${status()}` : "No clients yet"),
+      q || status()
         ? el("button", { type: "button", class: "btn btn-soft", onclick: onShowAll }, "Show all clients")
         : el(
             "button",
@@ -128,6 +130,11 @@ const ClientList = (() => {
       await load() // It is saved; the list shows it, or says why it cannot.
     }
     rowNode(id)?.scrollIntoView({ block: "nearest" })
+  }
+
+  /** One that was corrected is read again, where it is shown. */
+  function refresh(id) {
+    return reread(id)
   }
 
   /** Marks the row whose card is open; null for none. */
@@ -168,5 +175,5 @@ const ClientList = (() => {
     for (const client of unfinished.slice(0, REREAD_MOST)) reread(client.id)
   }
 
-  return Object.freeze({ init, load, add, mark, rowNode, hear, rereadUnfinished })
+  return Object.freeze({ init, load, add, refresh, mark, rowNode, hear, rereadUnfinished })
 })()

@@ -13,12 +13,18 @@ const ClientRow = (() => {
     return el(
       "tr",
       { role: "row", "data-client-id": client.id, class: [isOpen && "open", isNew && "new"].filter(Boolean).join(" ") || null },
-      el("th", { role: "rowheader", scope: "row" }, nameLink(client, onOpen), el("span", { class: "k-number" }, client.knumber)),
+      el("th", { role: "rowheader", scope: "row" }, nameLink(client, onOpen), el("span", { class: "k-number" }, client.knumber), badge(client)),
       cell("Town", [client.city, client.prov].filter(Boolean).join(", ")),
       cell("Phone", client.phone ? el("a", { href: `tel:${client.phone}`, class: "plain" }, Format.phone(client.phone)) : Format.UNKNOWN),
       cell("Nearest driver", driveTimes(client)),
       cell("Background work", work(client)),
     )
+  }
+
+  /** "Inactive" or "Archived"; nothing for those who are driven. */
+  function badge(client) {
+    const status = client.status ?? (client.active === false ? "inactive" : "active")
+    return status === "active" ? null : el("span", { class: "role-badge" }, Format.role(status))
   }
 
   /** "Roe, Jane": the list is sorted by last name. */
@@ -61,5 +67,5 @@ const ClientRow = (() => {
     return el("td", { role: "cell", "data-label": label }, ...content)
   }
 
-  return Object.freeze({ build, fullName, driveTimes })
+  return Object.freeze({ build, badge, fullName, driveTimes })
 })()

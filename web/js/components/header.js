@@ -10,6 +10,9 @@ const Header = (() => {
   const PAGES = Object.freeze([
     { page: "dashboard", href: "dashboard.html", label: "Dashboard", icon: "house" },
     { page: "clients", href: "clients.html", label: "Clients", icon: "people" },
+    { page: "destinations", href: "destinations.html", label: "Destinations", icon: "geo-alt" },
+    { page: "admin", href: "admin.html", label: "Users", icon: "person-gear" },
+    { page: "audit", href: "audit.html", label: "Audit log", icon: "journal-text" },
   ])
   const THEMES = Object.freeze({
     system: { icon: "circle-half", label: "Colours: as this device" },
@@ -37,7 +40,7 @@ const Header = (() => {
         { class: "header-bar" },
         brand(),
         user && pages(nav.dataset.page),
-        el("div", { class: "header-user" }, user && liveState(), theme(), user && who(user), user && menuToggle()),
+        el("div", { class: "header-user" }, user && liveState(), theme(), user && who(user, nav.dataset.page), user && menuToggle()),
       ),
     )
     nav.dataset.signedIn = String(Boolean(user))
@@ -99,7 +102,7 @@ const Header = (() => {
     return button
   }
 
-  function who(user) {
+  function who(user, current) {
     const initials = user.fullName
       .split(/\s+/)
       .map((word) => word.charAt(0))
@@ -111,7 +114,17 @@ const Header = (() => {
       el(
         "span",
         { class: "user-text" },
-        el("span", { id: "userName" }, user.fullName),
+        el(
+          "a",
+          {
+            id: "userName",
+            href: "profile.html",
+            "aria-label": `${user.fullName}: your profile`,
+            "aria-current": current === "profile" ? "page" : null,
+            title: "Your profile",
+          },
+          user.fullName,
+        ),
         el("span", { id: "userRoleBadge", class: "role-badge" }, Format.role(user.role)),
       ),
       el(

@@ -109,6 +109,21 @@ class APIClient {
     return body
   }
 
+  /**
+   * A file, whole.
+   * @returns {Promise<{blob: Blob, name: string}>} name: as the server calls it
+   * @throws {APIError} also when it was cut off on the way
+   */
+  static async download(path, options = {}) {
+    const response = await APIClient.fetch(path, options)
+    if (!response.ok) throw APIClient.#failure(response, await APIClient.#read(response))
+    const blob = await response.blob().catch(() => {
+      throw APIClient.#unreachable()
+    })
+    const name = /filename="([\w.-]+)"/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? "download"
+    return { blob, name }
+  }
+
   /** Like request, but hands over the Response itself: for the event stream. Only the wait for the headers is limited by timeoutMs. */
   static async fetch(path, options = {}) {
     const { auth = true, base, timeoutMs = APIClient.timeoutMs } = options

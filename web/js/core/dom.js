@@ -121,6 +121,13 @@ const Dom = (() => {
     )
   }
 
+  /** Puts a file where this browser keeps downloads. */
+  function save({ blob, name }) {
+    const address = URL.createObjectURL(blob)
+    el("a", { href: address, download: name }).click()
+    setTimeout(() => URL.revokeObjectURL(address), 60_000) // a slow disk may still be reading it
+  }
+
   setInterval(() => {
     for (const node of document.querySelectorAll("time[data-ago]")) {
       const text = Format.ago(node.getAttribute("datetime"))
@@ -128,5 +135,5 @@ const Dom = (() => {
     }
   }, 30_000)
 
-  return Object.freeze({ el, svg, icon, fill, byId, uid, ago, top, announce, problem })
+  return Object.freeze({ el, svg, icon, fill, byId, uid, ago, top, announce, problem, save })
 })()

@@ -7,10 +7,18 @@ const Format = (() => {
   const ZONE = "America/Halifax"
   const UNKNOWN = "—"
   const clock = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
+  const exactClock = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, timeStyle: "medium", hourCycle: "h23" })
   const day = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, day: "numeric", month: "short" })
   const fullDay = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, weekday: "long", day: "numeric", month: "long", year: "numeric" })
   const hourOfDay = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, hour: "2-digit", hourCycle: "h23" })
-  const SHORT_TASK = Object.freeze({ calculate_drive_times: "Drive times", sync_quo: "Quo" })
+  const SHORT_TASK = Object.freeze({
+    calculate_drive_times: "Drive times",
+    calculate_clinic_travel_times: "Clinics",
+    calculate_travel_times: "Travel times",
+    sync_quo: "Quo",
+    send_invitation: "Invitation",
+    send_temporary_password: "Temporary password",
+  })
   // For rows that come without a label, straight from the table.
   const TASK = Object.freeze({
     calculate_drive_times: "Calculate drive times",
@@ -37,6 +45,12 @@ const Format = (() => {
   function dateTime(moment) {
     const read = date(moment)
     return read ? `${day.format(read)}, ${clock.format(read)}` : UNKNOWN
+  }
+
+  /** "14:32:07", Halifax. */
+  function exactTime(moment) {
+    const read = date(moment)
+    return read ? exactClock.format(read) : UNKNOWN
   }
 
   /** "Monday, 23 November 2026", Halifax. */
@@ -135,6 +149,7 @@ const Format = (() => {
     UNKNOWN,
     date,
     time,
+    exactTime,
     dateTime,
     today,
     greeting,

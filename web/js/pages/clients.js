@@ -13,10 +13,12 @@
     if (!(await requireAuth()) || !enforcePageAccess("clients")) return
     ClientForm.init({ onSaved })
     byId("addClientBtn").addEventListener("click", () => ClientForm.open())
-    ClientList.init({ query: () => wanted().q, onOpen: visit, onShowAll: showAll })
+    ClientList.init({ query: () => wanted().q, status: () => wanted().status, onOpen: visit, onShowAll: showAll })
     byId("clientSearchForm").addEventListener("submit", (event) => event.preventDefault())
     byId("clientSearch").value = wanted().q
     byId("clientSearch").addEventListener("input", soon(search, SEARCH_MS))
+    byId("clientStatus").value = wanted().status
+    byId("clientStatus").addEventListener("change", search)
     document.addEventListener("task:changed", (event) => hear(event.detail.task))
     document.addEventListener("tasks:list", (event) => event.detail.source === "read" && catchUp())
     document.addEventListener("entity:view", viewHere)
@@ -26,24 +28,27 @@
     await ClientList.load()
   }
 
-  // ── The address: ?q= &id= &highlight=true ──
+  // ── The address: ?q= &status= &id= &highlight=true ──
 
   function wanted() {
     const asked = new URLSearchParams(location.search)
-    return { q: asked.get("q") ?? "", id: asked.get("id"), highlight: asked.get("highlight") === "true" }
+    const status = ["active", "inactive", "archived"].find((one) => one === asked.get("status")) ?? ""
+    return { q: asked.get("q") ?? "", status, id: asked.get("id"), highlight: asked.get("highlight") === "true" }
   }
 
-  function address({ q, id }) {
+  function address({ q, status = wanted().status, id }) {
     const asked = new URLSearchParams()
     if (q) asked.set("q", q)
+    if (status) asked.set("status", status)
     if (id) asked.set("id", id)
     return location.pathname + (asked.size > 0 ? `?${asked}` : "")
   }
 
   function followAddress() {
-    const { q, id, highlight } = wanted()
-    if (byId("clientSearch").value !== q) {
+    const { q, status, id, highlight } = wanted()
+    if (byId("clientSearch").value !== q || byId("clientStatus").value !== status) {
       byId("clientSearch").value = q
+      byId("clientStatus").value = status
       ClientList.load()
     }
     if (id && id !== openId) openCard(id, { highlight, focus: false })
@@ -52,12 +57,13 @@
 
   function search() {
     fill(byId("savedNote"))
-    history.replaceState(null, "", address({ q: byId("clientSearch").value.trim(), id: openId }))
+    history.replaceState(null, "", address({ q: byId("clientSearch").value.trim(), status: byId("clientStatus").value, id: openId }))
     ClientList.load()
   }
 
   function showAll() {
     byId("clientSearch").value = ""
+    byId("clientStatus").value = ""
     search()
     byId("clientSearch").focus()
   }
@@ -74,9 +80,14 @@
     ClientCard.catchUp()
   }
 
-  // ── Adding ──
+  // ── Adding and correcting ──
 
-  async function onSaved(id, message) {
+  async function onSaved(id, message, edited) {
+    if (edited) {
+      ClientCard.saved(message)
+      await ClientList.refresh(id)
+      return
+    }
     fill(byId("savedNote"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, message)))
     await ClientList.add(id)
     byId("addClientBtn").focus()

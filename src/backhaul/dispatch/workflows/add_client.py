@@ -9,24 +9,40 @@ from backhaul.core.errors import OutcomeUnknown, Transient, Unplaceable
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Retry, Run
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import clients, drivers
+from backhaul.dispatch import clients, clinic_times, drivers, wanted_times
+from backhaul.dispatch.client_forms import NewClient
+from backhaul.dispatch.clinic_times import Home
 from backhaul.dispatch.office import STAFF, Office, workflow
-from backhaul.outside.maps import Found, Leg, Place, Point
+from backhaul.dispatch.placing import ends, home_of, second_home_of
+from backhaul.outside.maps import Leg, Place, Point
 from backhaul.outside.quo import Contact, Kept
 
-add_client = workflow("add-client", clients.NewClient, entity="client", audit="create_client", allow=STAFF)
+add_client = workflow(
+    "add-client",
+    NewClient,
+    entity="client",
+    audit="create_client",
+    allow=STAFF,
+    aliases=("create-client-destinations", "createClient"),
+)
 
 
 # ── Sync phase: client, audit log and tasks are written in one commit, then the caller hears ──
 @add_client.sync
-async def save_client(tx: Tx, form: clients.NewClient, by: Actor) -> Saved:
+async def save_client(tx: Tx, form: NewClient, by: Actor) -> Saved:
     client_id = await clients.insert(tx, form, by)
+    clinics = await wanted_times.want(tx, client_id, form.selected_clinic_ids)  # none chosen: all active ones
     return Saved(
         client_id,
         f"{form.full_name} ({form.knumber})",
         details={"client_name": form.full_name, "knumber": form.knumber},
         message="Client saved. Drive times and Quo sync processing in background.",
-        then=[calculate_drive_times.later(client_id), sync_quo.later(client_id)],
+        then=[
+            calculate_drive_times.later(client_id),
+            *([calculate_clinic_travel_times.later(client_id)] if clinics else []),
+            sync_quo.later(client_id),
+        ],
+        reply={"data": {"client": {"id": client_id, "knumber": form.knumber}}},
     )
 
 
@@ -39,13 +55,44 @@ async def calculate_drive_times(run: Run[Office], client_id: UUID) -> dict[str, 
     await clients.put_drive_times(run.db, client.id, legs, source=run.office.maps.service)
     if not starts:  # nobody to measure from, so nothing to look up and pay for
         return {"drive_times_calculated": 0, "without_answer": len(legs)}
-    home = client.home or await _find_home(run, client)
+    home = await home_of(run, client)
     for batch in run.office.maps.batches(starts):  # one call measures many drivers
         measured = await run.step("ask Maps", run.office.maps.minutes, batch, home)
         await clients.put_drive_times(run.db, client.id, measured, source=run.office.maps.service)  # upsert: safe to repeat
         legs |= measured
     answered = sum(leg.minutes is not None for leg in legs.values())
     return {"drive_times_calculated": answered, "without_answer": len(legs) - answered}
+
+
+@add_client.background(once_per="client_id", retry=Retry(attempts=5, on=Transient), lane="maps")
+async def calculate_clinic_travel_times(run: Run[Office], client_id: UUID) -> dict[str, Any]:
+    """From both of the client's addresses to the clinics that were asked for; the others keep theirs. See wanted_times.py."""
+    client = await clients.get(run.db, client_id)
+    asked = await wanted_times.asked(run.db, client_id)
+    clinics = await clinic_times.clinics(run.db, list(asked)) if asked else []
+    if not clinics:
+        return {"travel_times_calculated": 0, "without_answer": 0}
+    unknown, places = await ends(run, clinics)
+    first = await _measure(run, client_id, "primary", await home_of(run, client), places)
+    second_home = await second_home_of(run, client)
+    second = await _measure(run, client_id, "secondary", second_home, places) if second_home else []
+    for home in ("primary", "secondary") if second_home else ("primary",):
+        legs = {(client_id, clinic.id): leg for clinic, leg in unknown.items()}
+        await clinic_times.put(run.db, legs, home=home, source=run.office.maps.service)
+    await wanted_times.settle(run.db, client_id, list(asked.values()))
+    without = sum(leg.minutes is None for leg in [*first, *second]) + len(unknown)
+    return {"travel_times_calculated": sum(leg.minutes is not None for leg in [*first, *second]), "without_answer": without}
+
+
+async def _measure(run: Run[Office], client_id: UUID, home: Home, start: Point, clinics: list[Place]) -> list[Leg]:
+    """One call measures many clinics; each answer is kept at once, with the portal's rounding."""
+    legs: list[Leg] = []
+    for batch in run.office.maps.batches(clinics):
+        measured = await run.step("ask Maps", run.office.maps.minutes_to, start, batch)
+        rows = {(client_id, clinic): leg for clinic, leg in measured.items()}
+        await clinic_times.put(run.db, rows, home=home, source=run.office.maps.service)  # upsert: safe to repeat
+        legs += measured.values()
+    return legs
 
 
 @add_client.background(
@@ -62,13 +109,6 @@ async def sync_quo(run: Run[Office], client_id: UUID) -> dict[str, Any]:
     kept = await run.step("put contact", put, client.contact, f"client:{client.id}")
     await clients.put_quo_contact(run.db, client.id, kept.contact_id)
     return {"contact_id": kept.contact_id, "created": kept.created}
-
-
-async def _find_home(run: Run[Office], client: clients.Client) -> Point:
-    """Each address is looked up once; its coordinates are kept with the client and with the checkpoint."""
-    found: Found = await run.step("find the client's address", run.office.maps.locate, client.address)
-    await clients.put_home(run.db, client, found)
-    return found.point
 
 
 async def _starting_points(run: Run[Office]) -> tuple[dict[UUID, Leg], list[Place]]:

@@ -13,7 +13,7 @@ from backhaul.dispatch.office import Office, workflows
 
 BATCH = 1000  # rows moved in one commit, so that no lock is held for long
 _ARCHIVE = b"select public.archive_old_tasks(at_most => %(batch)s) as moved"
-_PRUNE = b"select private.prune_clicks() + private.prune_sessions() as gone"
+_PRUNE = b"select private.prune_clicks() + private.prune_sessions() + private.prune_accounts() as gone"
 
 
 @workflows.task(retry=Retry(attempts=5), label="Daily archive")

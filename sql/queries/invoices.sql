@@ -1,0 +1,75 @@
+-- name: create
+select id from private.create_invoice(%(appointments)s::uuid[], %(invoice_date)s, %(notes)s)
+
+-- name: mark
+select id from private.set_invoice_status(%(id)s, %(status)s, %(at)s)
+
+-- name: void
+select id from private.void_invoice(%(id)s)
+
+-- name: by_id
+select id, invoice_number, client_id, knumber, bill_to_name, bill_to_address, invoice_status, invoice_date, due_date, tax_rate, invoice_subtotal,
+       invoice_tax, invoice_total, notes, invoice_sent_at, payment_received_at, voided_at, invoice_created_at, created_by
+  from public.invoices where id = %(id)s
+
+-- name: lines
+select appointment_id, place, served_on, description, rate from public.invoice_lines where invoice_id = %(id)s order by place
+
+-- name: place
+select invoice_created_at as after_time, id as after_id from public.invoices where id = %(id)s
+
+-- name: page
+-- newest first
+select i.id, i.invoice_number, i.client_id, i.knumber, i.bill_to_name, i.invoice_status, i.invoice_date, i.due_date, i.invoice_subtotal, i.invoice_tax,
+       i.invoice_total, i.invoice_sent_at, i.payment_received_at, i.voided_at, i.invoice_created_at,
+       i.invoice_status in ('created', 'sent') and i.due_date < private.local_day(public.task_now()) as overdue,
+       (select count(*) from public.invoice_lines l where l.invoice_id = i.id) as trips,
+       exists (select from public.invoice_documents d where d.invoice_id = i.id) as has_document
+  from public.invoices i
+ where (%(status)s::text is null or i.invoice_status = %(status)s)
+   and (%(client)s::uuid is null or i.client_id = %(client)s)
+   and (%(q)s::text is null or i.invoice_number ilike %(q)s or i.bill_to_name ilike %(q)s or i.knumber ilike %(q)s)
+   and (%(after_id)s::uuid is null or (i.invoice_created_at, i.id) < (%(after_time)s::timestamptz, %(after_id)s::uuid))
+ order by i.invoice_created_at desc, i.id desc
+ limit %(limit)s
+
+-- name: count
+select count(*) as count, coalesce(sum(i.invoice_total) filter (where i.invoice_status in ('created', 'sent')), 0) as open_total
+  from public.invoices i
+ where (%(status)s::text is null or i.invoice_status = %(status)s)
+   and (%(client)s::uuid is null or i.client_id = %(client)s)
+   and (%(q)s::text is null or i.invoice_number ilike %(q)s or i.bill_to_name ilike %(q)s or i.knumber ilike %(q)s)
+
+-- name: ready
+-- clients with trips that are ready for an invoice, and what those come to; a trip without a rate of its own costs the default
+select c.id as client_id, c.knumber, c.full_name as client_name, count(*) as trips, array_agg(a.id order by a.appointmenttime, a.id) as appointment_ids,
+       min(a.appointmenttime) as first, max(a.appointmenttime) as last, sum(coalesce(k.custom_rate, u.rate)) as subtotal,
+       count(*) filter (where coalesce(k.custom_rate, u.rate) is null) as without_rate
+  from public.appointments a
+  join public.clients c on c.id = a.client_id
+  left join public.appointment_costs k on k.appointment_id = a.id
+ cross join (select (value #>> '{}')::numeric as rate from public.office_settings where key = 'default_rate') u
+ where a.invoice_status = 'ready' and a.deleted_at is null
+ group by c.id
+ order by lower(c.lastname), lower(c.firstname), c.id
+
+-- name: set_ready
+update public.appointments set invoice_status = case when %(ready)s then 'ready' else 'not_ready' end
+ where id = any (%(ids)s) and deleted_at is null and invoice_status = case when %(ready)s then 'not_ready' else 'ready' end
+returning id
+
+-- name: set_paid
+insert into public.appointment_costs (appointment_id, driver_paid_at, booking_agent_paid_at)
+select a.id, case when %(whom)s = 'driver' then %(at)s::timestamptz end, case when %(whom)s = 'agent' then %(at)s::timestamptz end
+  from public.appointments a where a.id = any (%(ids)s) and a.operation_status = 'completed' and a.deleted_at is null
+on conflict (appointment_id) do update
+   set driver_paid_at = case when %(whom)s = 'driver' then excluded.driver_paid_at else appointment_costs.driver_paid_at end,
+       booking_agent_paid_at = case when %(whom)s = 'agent' then excluded.booking_agent_paid_at else appointment_costs.booking_agent_paid_at end
+returning appointment_id as id
+
+-- name: put_document
+-- once: a document that is there stays
+insert into public.invoice_documents (invoice_id, content) values (%(id)s, %(content)s) on conflict (invoice_id) do nothing
+
+-- name: document
+select content, media_type, made_at from public.invoice_documents where invoice_id = %(id)s

@@ -1,0 +1,43 @@
+-- name: text
+select private.message_text(%(appointment)s, %(audience)s, %(kind)s, %(driver)s) as text
+
+-- name: intend
+select id, state, may_send, to_number, created_at
+  from private.intend_message(%(appointment)s, %(audience)s, %(recipient)s, %(kind)s, %(for_time)s, %(occasion)s, %(to_number)s, %(body_hash)s)
+
+-- name: settle
+select private.settle_message(%(id)s, %(state)s, %(provider_id)s, %(error)s) as state
+
+-- name: due
+select appointment_id, audience, recipient_id, for_time, to_number from private.reminders_due() limit %(limit)s
+
+-- name: of_appointment
+select id, appointment_id, audience, recipient_id, kind, for_time, occasion, to_number, state, provider_id, error, created_at, updated_at
+  from public.messages where appointment_id = %(appointment)s order by created_at, id
+
+-- name: to_look_at
+-- what was refused, or may have been sent, and is not over yet
+select m.id, m.appointment_id, m.audience, m.recipient_id, m.kind, m.for_time, m.state, m.error, m.created_at
+  from public.messages m join public.appointments a on a.id = m.appointment_id
+ where m.state in ('refused', 'unknown') and a.drop_off_time > public.task_now()
+ order by m.created_at desc, m.id limit %(limit)s
+
+-- name: templates
+select id, audience, kind, body, usual_body, updated_by, updated_at from public.message_templates order by audience, kind
+
+-- name: template
+select id, audience, kind, body, usual_body, updated_by, updated_at from public.message_templates where audience = %(audience)s and kind = %(kind)s
+
+-- name: put_template
+update public.message_templates set body = coalesce(%(body)s, usual_body) where audience = %(audience)s and kind = %(kind)s
+returning id, audience, kind, body, usual_body, updated_by, updated_at
+
+-- name: preview
+-- with somebody who does not exist
+select private.fill_in(%(body)s, jsonb_build_object('client_first_name', 'Jane', 'driver_first_name', 'Sam', 'date', 'Tuesday 1 December', 'pickup_time', '9:30 am',
+                                                    'appointment_time', '10:00 am', 'pickup_town', 'Truro') || s.said) as text
+  from (select jsonb_object_agg(case o.key when 'sms_signature' then 'signature' else o.key end, o.value) as said
+          from public.office_settings o where o.key in ('business_name', 'support_phone', 'sms_signature')) s
+
+-- name: notices
+select coalesce((select o.value = 'true' from public.office_settings o where o.key = 'notices_on'), false) as wanted, public.task_now() as now

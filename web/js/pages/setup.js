@@ -1,0 +1,71 @@
+"use strict"
+
+/**
+ * The first administrator, by the link that `backhaul up` has printed. Its token is behind the #, which no browser sends; it leaves the address
+ * once it has been used.
+ */
+{
+  const { el, fill, icon, byId } = Dom
+  const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? ""
+
+  async function start() {
+    try {
+      await APIClient.post("/check-setup-link", { token }, { auth: false })
+      const rules = await APIClient.get("/password-rules", { auth: false })
+      const form = byId("setupForm")
+      NewPassword.init(form, rules)
+      FormFaults.watch(form)
+      form.addEventListener("submit", (event) => {
+        event.preventDefault()
+        create(form)
+      })
+      fill(byId("setupState"))
+      form.hidden = false
+      byId("fullName").focus()
+    } catch (error) {
+      refuse(error)
+    }
+  }
+
+  function refuse(error) {
+    const dead = error.status === 404
+    const way = dead
+      ? el("a", { class: "btn btn-sm btn-soft", href: "dashboard.html" }, "Go to the sign-in page")
+      : el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: () => location.reload() }, "Try again")
+    byId("setupLead").hidden = true
+    fill(byId("setupState"), Dom.problem(error, way))
+  }
+
+  async function create(form) {
+    const button = byId("setupBtn")
+    if (button.getAttribute("aria-disabled") === "true") return
+    const faults = NewPassword.check(form)
+    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
+    FormFaults.clear(form)
+    busy(button, true)
+    try {
+      const body = { ...Object.fromEntries(new FormData(form)), token }
+      welcome(await APIClient.post("/create-first-admin", body, { auth: false }))
+    } catch (error) {
+      FormFaults.show(form, error.fields, error.errors.length > 0 ? undefined : error)
+    } finally {
+      busy(button, false)
+    }
+  }
+
+  function welcome({ username }) {
+    history.replaceState(null, "", location.pathname)
+    byId("setupForm").remove()
+    byId("setupLead").textContent = `Sign in as ${username}. You can then let others in.`
+    byId("setupTitle").textContent = "You are the administrator"
+    fill(byId("setupState"), el("a", { class: "btn btn-primary btn-wide", href: "dashboard.html" }, icon("check-lg"), "Sign in"))
+    byId("setupTitle").focus()
+  }
+
+  function busy(button, on) {
+    button.setAttribute("aria-disabled", String(on))
+    button.querySelector("span").textContent = on ? "Creating…" : "Create the administrator"
+  }
+
+  start()
+}
