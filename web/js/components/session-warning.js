@@ -85,7 +85,7 @@ const SessionWarning = (() => {
       )
     )
     node.addEventListener("keydown", keys)
-    node.addEventListener("cancel", (event) => event.preventDefault()) // Closed by the answer alone: see keys().
+    node.addEventListener("cancel", (event) => (event.preventDefault(), stay())) // Escape elsewhere, or a phone's way back
     document.body.append(node)
     return node
   }
