@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import re
+import time
 from datetime import timedelta
+from email import message_from_string, policy
 from secrets import token_urlsafe
 
 import pytest
@@ -137,6 +141,23 @@ async def test_a_forgotten_password_is_asked_for_by_address_and_the_answer_is_al
     await expect(forgetful.page.get_by_role("button", name="Send the link")).to_be_visible()
 
 
+async def test_who_forgot_their_password_gets_a_mail_whose_link_leads_back_in(person: People, portal: Portal) -> None:
+    portal.person("fiona", "booking_agent")
+    forgetful = await person()
+    await forgetful.open("dashboard.html")
+    await forgetful.page.get_by_role("button", name="Forgot password?").click()
+    await forgetful.page.locator("#forgotPasswordEmail").fill("fiona@demo.test")
+    await forgetful.press("Enter")
+    await expect(forgetful.page.locator("#forgotPasswordForm .notice")).to_have_text(SENT)
+    await forgetful.open(await asyncio.to_thread(link_mailed_to, portal, "fiona@demo.test"))
+    await forgetful.page.get_by_label("New password", exact=True).fill(NEW)
+    await forgetful.page.get_by_label("New password again").fill(NEW)
+    await forgetful.press("Enter")
+    await forgetful.page.get_by_role("link", name="Go to the sign-in").click()
+    await forgetful.sign_in("fiona", NEW)
+    await expect(forgetful.page.locator("#greeting")).to_contain_text("Fiona")
+
+
 async def test_too_many_questions_for_a_link_are_told_as_such(person: People) -> None:
     forgetful = await person()
     words = "Too many password reset attempts. Please try again in 5 minutes."
@@ -243,6 +264,19 @@ def linked(portal: Portal, name: str) -> str:
             [hashlib.sha256(token.encode()).digest(), timedelta(hours=1), f"{name}@demo.test"],
         )
     return token
+
+
+def link_mailed_to(portal: Portal, address: str) -> str:
+    """Raises: RuntimeError when no mail came."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        for file in (portal.home / "stand-ins" / "mail").glob("*.eml"):
+            mail = message_from_string(file.read_text(), policy=policy.default)
+            link = re.search(r"reset-password\.html#\S+", mail.get_content())
+            if address in str(mail["to"]) and link is not None:
+                return link.group()
+        time.sleep(0.05)
+    raise RuntimeError(f"no link was mailed to {address}")
 
 
 async def mails(one: Person) -> list[object]:
