@@ -16,7 +16,7 @@ up: .venv/runtime ## Start everything: database, API, pages, worker, stand-ins, 
 	@$(BIN)/backhaul up
 
 test: .venv/dev .venv/tools ## Run every test, those in a real browser included
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: .venv/dev ## Style, types, and which layer may import which
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
