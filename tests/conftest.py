@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -21,6 +22,10 @@ from tests.far_google import FarGoogle
 from tests.trips import Trips
 
 TEMPLATE = "template_office"
+
+# how long an example takes is the machine's business; what it shows is ours
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

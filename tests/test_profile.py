@@ -391,3 +391,9 @@ _IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/60
 )  # fmt: skip
 def test_a_browser_is_told_in_words_by_which_its_owner_knows_it(said: str | None, words: str, kind: str) -> None:
     assert device(said) == Device(words, kind)
+
+
+async def test_an_address_is_not_taken_away(api: Api, agent: Actor) -> None:
+    for gone in (None, "", "  "):
+        said = refused(await api.post("/webhook/update-user-profile", {"email": gone}, by=agent), 400, "validation")
+        assert said["fields"] == {"email": "E-mail is required"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -200,7 +201,21 @@ async def ask_stand_ins(address: str, method: str, body: Any = None) -> dict[str
 def described(form: type[Form]) -> dict[str, Any]:
     """A form as the body of an endpoint, for the description at /docs."""
     schema = form.model_json_schema(by_alias=True)
+    schema = _whole(schema, schema.pop("$defs", {}))
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _whole(part: Any, definitions: Mapping[str, Any]) -> Any:
+    """A schema with what it refers to in its place: inside a larger description its own definitions are out of reach."""
+    match part:
+        case {"$ref": str(name)} if name.startswith("#/$defs/"):
+            return _whole(definitions[name.removeprefix("#/$defs/")], definitions)
+        case dict():
+            return {key: _whole(value, definitions) for key, value in part.items()}
+        case list():
+            return [_whole(value, definitions) for value in part]
+        case _:
+            return part
 
 
 async def read_form(request: Request, form: type[FormT]) -> FormT:

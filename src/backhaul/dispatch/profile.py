@@ -28,7 +28,7 @@ class ProfileChanges(WithPassword):
     full_name: Annotated[str | None, text("Full name", required=True)] = Field(
         default=None, validation_alias=AliasChoices("fullName", "full_name")
     )
-    email: RequiredEmail | None = None
+    email: RequiredEmail = forms.also("email")  # may be left out, but not taken away
     phone: Annotated[str | None, forms.phone()] = None
 
     @model_validator(mode="after")
