@@ -42,53 +42,11 @@ from backhaul.dispatch.profile_api import profile_endpoints
 from backhaul.dispatch.records import audit_log
 from backhaul.dispatch.settings import Settings
 from backhaul.dispatch.user_api import user_endpoints
-from backhaul.dispatch.workflows import (
-    add_client,
-    add_destination,
-    archive,
-    archive_appointment,
-    cancel_appointment,
-    create_user,
-    delete_appointment,
-    delete_user,
-    end_user_sessions,
-    forgot_password,
-    password_reset,
-    save_appointment,
-    sign_out_elsewhere,
-    unlock_user,
-    update_appointment,
-    update_client,
-    update_destination,
-    update_driver_assignment,
-    update_user,
-    update_user_profile,
-)
+from backhaul.dispatch.workflows import add_client, all_of_them
 
-__all__ = [
-    "add_client",
-    "add_destination",
-    "archive",
-    "archive_appointment",
-    "cancel_appointment",
-    "create_app",
-    "create_user",
-    "delete_appointment",
-    "delete_user",
-    "end_user_sessions",
-    "forgot_password",
-    "password_reset",
-    "save_appointment",
-    "sign_out_elsewhere",
-    "unlock_user",
-    "update_appointment",
-    "update_client",
-    "update_destination",
-    "update_driver_assignment",
-    "update_user",
-    "update_user_profile",
-    "workflows",
-]
+__all__ = ["create_app", "password_rules", "workflows"]
+
+all_of_them()
 
 
 def create_app(settings: Settings, dsn: str) -> FastAPI:

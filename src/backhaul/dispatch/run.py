@@ -18,10 +18,11 @@ from backhaul.core.limits import SharedLimits
 from backhaul.core.store import Store
 from backhaul.core.stream import Stream
 from backhaul.core.worker import LAST_WORDS_S, Worker
-from backhaul.dispatch.app import archive, create_app, workflows
+from backhaul.dispatch.app import create_app, workflows
 from backhaul.dispatch.office import OFFICE_TIME, Office
 from backhaul.dispatch.outside import limits_of, outside
 from backhaul.dispatch.settings import Settings
+from backhaul.dispatch.workflows import archive
 
 GRACE_S = 20.0  # how long a worker that is told to stop finishes what it has in hand, before it hands it back
 
