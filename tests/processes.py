@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,10 +17,11 @@ import httpx
 
 T = TypeVar("T")
 
-# A worker that dies, as by kill -9, at the moment it reaches the place named by its first argument ("" for none), with the lease
-# and the grace (in seconds) that the next two name, and with the task types of the module that the last one names ("" for none).
+# A worker that dies, as by kill -9, at the moment it reaches the place named by its first argument ("" for none; with "after " in
+# front, once it has come through), with the lease and the grace (in seconds) that the next two name, and with the task types of
+# the module that the last one names ("" for none).
 _WORKER = """
-import functools, importlib, os, signal, sys
+import functools, importlib, os, pkgutil, signal, sys
 from contextlib import nullcontext
 from datetime import timedelta
 from unittest.mock import patch
@@ -34,12 +35,19 @@ place, lease_s, grace_s, module = sys.argv[1], float(sys.argv[2]), float(sys.arg
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
+after, _, name = place.rpartition(" ")
+reached = pkgutil.resolve_name(name) if after else None
+
+async def come_through_and_die(*given, **named):
+    await reached(*given, **named)
+    die()
+
 run.Worker = functools.partial(Worker, lease=timedelta(seconds=lease_s))
 running.work = functools.partial(run.work, grace_s=grace_s)
 if module:
     importlib.import_module(module)
 sys.argv = ["backhaul", "worker", "--until-stdin-closes"]
-with patch(place, die) if place else nullcontext():
+with patch(name, come_through_and_die if after else die) if place else nullcontext():
     main()
 """
 
@@ -125,7 +133,11 @@ class StandIn:
 
     def texts(self) -> list[dict[str, Any]]:
         """The text messages that were sent, in the order they were."""
-        return list(self._web.get("/_stand-ins/state/message").json()["documents"])
+        return self.documents("message")
+
+    def documents(self, kind: str) -> list[dict[str, Any]]:
+        """All it keeps of a kind (contact, note, message, calendar, event, mail …), in the order they came."""
+        return list(self._web.get(f"/_stand-ins/state/{kind}").json()["documents"])
 
     def calls(self) -> list[dict[str, Any]]:
         """Quo's calls, in the order they came."""
@@ -150,12 +162,13 @@ def stand_in_process(home: Path) -> Iterator[StandIn]:
 class Workers:
     """Worker processes on one database."""
 
-    def __init__(self, dsn: str, stand_ins: str, home: Path) -> None:
+    def __init__(self, dsn: str, stand_ins: str, home: Path, settings: Mapping[str, str]) -> None:
         self._env = {
             "DATABASE_URL": dsn,
             "BACKHAUL_STAND_INS": stand_ins,
             "BACKHAUL_HOME": str(home),
             "BACKHAUL_LOG_LEVEL": "info",
+            **settings,
         }
         self._home = home
         self._all: list[Process] = []
@@ -167,7 +180,10 @@ class Workers:
         )
 
     def start_other(self, *, dies_at: str = "", lease_s: float = 4, grace_s: float = 20, knows: str = "") -> Process:
-        """One that dies when it reaches a place in the code, or has another lease or grace, or `knows` a module's task types."""
+        """One that dies at a place in the code ("after …": once through it), or has another lease or grace.
+
+        knows: a module whose task types it runs too.
+        """
         return self._ready([self._begin([sys.executable, "-c", _WORKER, dies_at, str(lease_s), str(grace_s), knows])])[0]
 
     def holding(self, leased_by: str) -> Process:
@@ -190,8 +206,9 @@ class Workers:
 
 
 @contextmanager
-def workers_on(dsn: str, stand_ins: str, home: Path) -> Iterator[Workers]:
-    workers = Workers(dsn, stand_ins, home)
+def workers_on(dsn: str, stand_ins: str, home: Path, **settings: str) -> Iterator[Workers]:
+    """settings: environment variables beside those that every worker has."""
+    workers = Workers(dsn, stand_ins, home, settings)
     try:
         yield workers
     finally:
