@@ -171,6 +171,7 @@ async def test_asvs_7_5_1_how_somebody_is_reached_changes_with_their_password_on
     wrong = refused(await save(api, jane_["access_token"], **change, currentPassword="wrong"), 400, "password.wrong")
     assert wrong["fields"] == {"currentPassword": "Current password is incorrect"}
     assert audit(api, "update_profile") == []
+    assert len(audit(api, "refuse_password")) == 1
     assert (await save(api, jane_["access_token"], **change, currentPassword=PASSWORD)).status_code == 200
 
 

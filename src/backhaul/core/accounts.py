@@ -47,7 +47,7 @@ class Accounts:
         Raises: Unauthenticated; Rejected for a wrong current or an unfit new password; TooMany after five wrong ones.
         """
         account = await self._account(by)
-        await self._prove(account, current)
+        await self._prove(account, current, caller)
         if current == new:
             raise _unfit(["New password must differ from the current one"])
         hashed = await self._fit(new, account)
@@ -61,21 +61,14 @@ class Accounts:
                 return await self._sessions.open(tx, account, caller)
             return await self._sessions.go_on(tx, {**account, "session_id": session_id})
 
-    async def prove(self, user_id: UUID, password: str) -> None:
-        """Makes sure that whoever is signed in knows the password.
+    async def prove_in_session(self, by: Claims, password: str, caller: Caller) -> None:
+        """Whoever asks knows the password; noted with their session, for the database itself asks there whether a change has it.
 
-        Raises: Rejected when it is wrong; TooMany after five wrong ones in a quarter of an hour.
-        """
-        account = await self._store.call(_CREDENTIALS, {"user": user_id})
-        await self._prove(account, password)
-
-    async def prove_in_session(self, by: Claims, password: str) -> None:
-        """The same of whoever asks, noted with their session: the database itself asks there whether a change needs and has it.
-
-        Raises: as `prove`; Unauthenticated for a session that has ended, or it would tell a thief whether a guess is right.
+        Raises: Rejected when it is wrong; TooMany after five wrong ones in a quarter of an hour; Unauthenticated for a session
+        that has ended, or it would tell a thief whether a guess is right.
         """
         account = await self._account(by)
-        await self._prove(account, password)
+        await self._prove(account, password, caller)
         await self._store.call(_NOTE_PROOF, {"session": by.session_id})
 
     async def who_may_reset(self, token: str, caller: Caller) -> Row:
@@ -127,15 +120,16 @@ class Accounts:
             raise _unknown()
         return account
 
-    async def _prove(self, account: Row, password: str) -> None:
+    async def _prove(self, account: Row, password: str, caller: Caller) -> None:
         who = str(account["user_id"])
         await PASSWORD.look(self._store, who)
         if await self._passwords.verify(account["password_hash"], password):
-            await PASSWORD.look(
-                self._store, who
-            )  # what was guessed meanwhile counts: the right one does not slip through among many
+            # what was guessed meanwhile counts: the right one does not slip through among many
+            await PASSWORD.look(self._store, who)
             return
         await PASSWORD.knock(self._store, who)
+        async with self._store.service() as tx:
+            await self._note(tx, "refuse_password", account["user_id"], caller)
         wrong = Rejected("Current password is incorrect", "", "Type it again", code="password.wrong")
         wrong.fields = {"currentPassword": wrong.what}
         raise wrong

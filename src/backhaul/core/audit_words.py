@@ -17,6 +17,7 @@ CORE_ACTIONS: Mapping[str, str] = {
     "reuse_refresh_token": "Session ended: a token was used twice",
     "permission_denied": "Was refused",
     "change_password": "Changed the password",
+    "refuse_password": "Gave a wrong password while signed in",
     "reset_password_by_link": "Reset the password by a link",
     "create_first_admin": "Became the first administrator",
     "retry_task": "Retried a failed task",

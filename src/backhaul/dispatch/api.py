@@ -15,7 +15,7 @@ from backhaul.core.accounts import Accounts
 from backhaul.core.doors import PUBLIC, limited
 from backhaul.core.errors import Forbidden, NotFound, Rejected, Transient
 from backhaul.core.faults import NOT_AN_OBJECT, NOT_JSON
-from backhaul.core.http import Answer, Asking, IdempotencyKey, actor, person
+from backhaul.core.http import Answer, Asking, IdempotencyKey, actor, caller, person
 from backhaul.core.queries import Queries
 from backhaul.core.store import Row, Store
 from backhaul.core.task_api import Shape
@@ -53,7 +53,7 @@ def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
         form = await read_form(request, workflow.form)
         if isinstance(form, WithPassword) and form.current_password:
             accounts: Accounts = request.app.state.accounts
-            await accounts.prove_in_session(claims, form.current_password.get_secret_value())
+            await accounts.prove_in_session(claims, form.current_password.get_secret_value(), caller(request))
         store: Store = request.app.state.store
         reply = await workflow.submit(store, form, actor(request, claims), key=idempotency_key)
         tasks = reply.body.get("task_ids", {})
