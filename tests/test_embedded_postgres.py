@@ -243,6 +243,15 @@ def test_program_can_bring_back_a_lost_server_by_starting_again(home: Path) -> N
         assert answers(postgres.start())
 
 
+def test_starter_that_a_shell_put_into_the_background_leaves_no_server_when_it_is_killed(home: Path) -> None:
+    """Its SIGINT is ignored, and so is that of whatever it starts, until that asks for it: a server that is new does not yet."""
+    program = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{KILLED_CLIENT}"
+    place = "backhaul.core.embedded.server.EmbeddedPostgres._serves"
+    killed = subprocess.run([sys.executable, "-c", program, str(home), place], check=False)  # noqa: S603  # the program above
+    assert killed.returncode == -signal.SIGKILL
+    eventually(lambda: is_free(home / "keeper.lock") and is_free(home / "server.lock"))
+
+
 @pytest.mark.parametrize(
     "place",
     [

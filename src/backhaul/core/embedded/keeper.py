@@ -64,6 +64,9 @@ class Keeper:
 
     def run(self) -> int:
         _log.info("looking after the server in %s", self._home)
+        # A shell's background job ignores SIGINT, and a server inherits that until it asks for the signal: told to stop before
+        # then, it would never hear of it, and run for ever with nobody using it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.set_wakeup_fd(self._ring, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._told_to_leave)
