@@ -352,7 +352,7 @@ async def test_a_laptop_that_slept_past_the_limit_wakes_to_the_message_and_its_f
     await seat.clock.forward(3 * 60)
     with contextlib.suppress(Error):  # the page may be gone before the hand is there, or before its timer would renew
         await agent.page.mouse.move(100, 100)
-        await agent.page.evaluate("refreshAccessToken()")
+        await agent.page.evaluate("location.pathname.endsWith('clients.html') && refreshAccessToken()")
     await expect(agent.page.locator("#loginNotice")).to_have_text(EXPIRED)
     assert "/webhook/refresh-token" not in asked
     assert seat.idle_for >= before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.conftest import People
 from tests.browser.person import Person
@@ -186,9 +186,19 @@ async def test_two_tabs_that_renew_at_once_ask_once(person: People) -> None:
     await second.open("dashboard.html")
     await second.go_live()
     renewals: list[str] = []
-    agent.page.context.on("request", lambda one: renewals.append(one.url) if one.url.endswith("/refresh-token") else None)
-    both = await asyncio.gather(*(one.page.evaluate("refreshAccessToken()") for one in (agent, second)))
-    assert both == [True, True]
+    both_have_begun = asyncio.Event()
+
+    async def renew(route: Route) -> None:
+        renewals.append(route.request.url)
+        await both_have_begun.wait()
+        await route.continue_()
+
+    await agent.page.context.route("**/refresh-token", renew)
+    for one in (agent, second):
+        await one.page.evaluate("void (window.renewing = refreshAccessToken())")
+    await agent.page.wait_for_function("async () => (await navigator.locks.query()).pending.length === 1")
+    both_have_begun.set()
+    assert [await one.page.evaluate("window.renewing") for one in (agent, second)] == [True, True]
     assert len(renewals) == 1
     tokens = [await one.page.evaluate("JWTManager.getAccessToken()") for one in (agent, second)]
     assert tokens[0] == tokens[1]
