@@ -138,6 +138,13 @@ def _claims(who: Actor, **changed: Any) -> dict[str, Any]:
     return {name: value for name, value in {**claims, **changed}.items() if value is not None}
 
 
+def test_no_two_tokens_are_the_same_not_even_those_of_one_moment(agent: Actor) -> None:
+    """A tab tells by them whether another tab has renewed meanwhile."""
+    moment = datetime.now(UTC)
+    tokens = Tokens("x" * 32, now=lambda: moment)
+    assert tokens.issue(agent.id, agent.session_id, agent.role) != tokens.issue(agent.id, agent.session_id, agent.role)
+
+
 async def test_only_a_whole_token_of_ours_opens_anything(api: Api, agent: Actor) -> None:
     secret = api.app.state.settings.jwt_secret
     good = jwt.encode(_claims(agent), secret, "HS256")

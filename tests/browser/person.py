@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,11 @@ class Person:
 
     async def open(self, path: str) -> None:
         await self.page.goto(f"{self.portal.url}/{path}")
+
+    async def until(self, true: str) -> None:
+        """Until this is true in the page. Not wait_for_function, which the content security policy forbids."""
+        async with asyncio.timeout(15):
+            await self.page.evaluate(f"(async () => {{ while (!({true})) await new Promise((done) => setTimeout(done, 20)) }})()")
 
     async def sign_in(self, name: str, password: str = PASSWORD) -> None:
         """name: "admin", "supervisor", "agent" or "agent2"."""

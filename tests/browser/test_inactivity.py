@@ -381,7 +381,7 @@ async def test_a_clock_that_is_set_while_somebody_works_changes_nothing(person: 
     agent = await person()
     seat = await enter(agent, "clients.html")
     await seat.clock.put(off_min=minutes)
-    await until(agent, f"Math.abs(Date.now() - {_STAMP}) < 60_000")
+    await agent.until(f"Math.abs(Date.now() - {_STAMP}) < 60_000")
     await seat.clock.forward(1)
     async with agent.page.expect_response("**/update-activity"):
         await agent.page.get_by_label("Search the clients").press("a")
@@ -398,7 +398,7 @@ async def test_the_limits_are_the_servers_own(person: People, portal: Portal) ->
                 "select role, extract(epoch from idle_for)::integer * 1000 from private.inactivity_limits"
             ).fetchall()
         )
-    await until(agent, "Object.keys(SESSION_TIMEOUTS).length > 1")
+    await agent.until("Object.keys(SESSION_TIMEOUTS).length > 1")
     assert await agent.page.evaluate("SESSION_TIMEOUTS") == told
     assert await agent.page.evaluate("SessionManager.getTimeoutForRole('nobody knows')") == min(told.values())
     assert await agent.page.evaluate("SessionManager.getCurrentTimeout()") == LIMIT_MIN * 60_000
@@ -567,12 +567,6 @@ async def next_tab(one: Person) -> Person:
     await other.open("dashboard.html")
     await other.go_live()
     return other
-
-
-async def until(one: Person, true: str) -> None:
-    """Not wait_for_function, which the content security policy forbids."""
-    async with asyncio.timeout(15):
-        await one.page.evaluate(f"(async () => {{ while (!({true})) await new Promise((done) => setTimeout(done, 20)) }})()")
 
 
 def stamped(minutes: float) -> str:

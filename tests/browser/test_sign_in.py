@@ -196,7 +196,7 @@ async def test_two_tabs_that_renew_at_once_ask_once(person: People) -> None:
     await agent.page.context.route("**/refresh-token", renew)
     for one in (agent, second):
         await one.page.evaluate("void (window.renewing = refreshAccessToken())")
-    await agent.page.wait_for_function("async () => (await navigator.locks.query()).pending.length === 1")
+    await agent.until("(await navigator.locks.query()).pending.length === 1")
     both_have_begun.set()
     assert [await one.page.evaluate("window.renewing") for one in (agent, second)] == [True, True]
     assert len(renewals) == 1

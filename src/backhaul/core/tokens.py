@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
 
@@ -77,7 +78,9 @@ class Tokens:
 
     def _sign(self, user_id: UUID, life: timedelta, **claims: str) -> str:
         issued = self._now()
-        whole = {"iss": _ISSUER, "aud": _AUDIENCE, "sub": str(user_id), **claims, "iat": issued, "exp": issued + life}
+        # jti: a tab tells by the token whether another has renewed it, and two of one second would be the same without
+        unique = {"iat": issued, "exp": issued + life, "jti": token_urlsafe(9)}
+        whole = {"iss": _ISSUER, "aud": _AUDIENCE, "sub": str(user_id), **claims, **unique}
         return jwt.encode(whole, self._secret, _ALGORITHM)
 
     def _open(self, token: str, kind: str) -> dict[str, Any]:
