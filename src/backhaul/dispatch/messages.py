@@ -94,13 +94,18 @@ class Intended:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A reminder that is due. to_number: None where there is no telephone number; it is then to be refused, once."""
+    """A reminder that is due. to_number: None where there is no telephone number; it is then to be refused, once.
+
+    for_time: the pickup it speaks of. managed_by: whose booking it is. label: what people call the trip.
+    """
 
     appointment_id: UUID
     audience: Audience
     recipient_id: UUID
     for_time: datetime
     to_number: str | None
+    managed_by: UUID | None
+    label: str
 
 
 async def text(db: Db, appointment_id: UUID, audience: Audience, kind: str, *, driver: UUID | None = None) -> str:
