@@ -3,8 +3,8 @@
 Nobody clicks for this. Every LOOK_EVERY the schedule asks the database whether anybody is due (private.reminders_due, by the
 office's settings); only then there is a task, which leaves one for each person. So a trip that is booked late is reminded of too.
 
-Whoever cannot be reached fails, with whose booking it is as its owner: the list of failures is the one place where people look for
-what they must do, it has the advice and the retry, and the same cause is one entry there.
+A reminder that cannot be sent is a failed task of whose booking it is: the list of failures is the one place where people look
+for what they must do, it has the advice and the retry, and failures of one cause are one entry there.
 """
 
 from __future__ import annotations
