@@ -39,12 +39,16 @@ async def health(db: Db, settings: Settings, lanes: set[str]) -> dict[str, Any]:
     now = (await db.one(_sql.now) or {})["now"]
     workers = await db.all(_sql.workers)
     rows = {row["lane"]: row for row in await db.all(_sql.lanes)}
+    names = {name: label for name, (label, _) in service_names(settings).items()} | {"inner": "Inner work"}
     foreign = {row["lane"]: row["worked_by"] for row in await db.all(_sql.foreign_lanes)}
     return {
         "now": now,
         "services": [_service(row, settings, now) for row in await _services(db, settings)],
         "workers": {"alive": workers, **_workers(len(workers)).told},
-        "lanes": [_lane(lane, rows.get(lane, {}), foreign.get(lane)) for lane in sorted(lanes | set(rows) | set(foreign))],
+        "lanes": [
+            _lane(lane, rows.get(lane, {}), foreign.get(lane)) | {"label": names.get(lane, lane)}
+            for lane in sorted(lanes | set(rows) | set(foreign))
+        ],
         "schedules": [row | _schedule(row).told for row in await db.all(_sql.schedules)],
         "settings": in_use(settings),
     }
@@ -55,7 +59,8 @@ def in_use(settings: Settings) -> list[Row]:
     home = {"name": "home", "value": str(settings.home), "source": "BACKHAUL_HOME or default", "env": "BACKHAUL_HOME"}
     rows = [home | {"help": "Where all state lies"}]
     for name, one in settings.found.items():
-        rows.append({"name": name, "value": one.shown, "source": one.source, "env": one.setting.env, "help": one.setting.help})
+        value = ("yes" if one.value else "no") if isinstance(one.value, bool) else one.shown
+        rows.append({"name": name, "value": value, "source": one.source, "env": one.setting.env, "help": one.setting.help})
     return rows
 
 
