@@ -35,7 +35,7 @@ const UserLink = (() => {
       { class: "user-link", "aria-label": "Whose trips they see" },
       linked
         ? el("p", {}, icon("link-45deg"), el("span", {}, "Sees the trips of ", whom(user)))
-        : el("p", { class: "notice" }, icon("info-circle"), el("span", {}, `Linked to no ${user.role} yet: this account sees no trips.`)),
+        : el("p", { class: "unlinked" }, icon("info-circle"), el("span", {}, `Linked to no ${user.role} yet: this account sees no trips.`)),
       el(
         "div",
         { class: "user-acts" },
