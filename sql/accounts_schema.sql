@@ -223,14 +223,16 @@ end $$;
 create function private.list_users()
   returns table (id uuid, username text, full_name text, email text, phone text, role text, is_active boolean, must_change_password boolean,
                  last_login timestamptz, created_at timestamptz, failed_login_attempts integer, locked_until timestamptz, open_sessions integer,
-                 temporary_until timestamptz)
+                 temporary_until timestamptz, driver_id uuid, client_id uuid, linked_to text)
   language plpgsql stable security definer set search_path = '' as $$
 begin
   perform private.must_manage_users();
   return query
     select u.id, u.username, u.full_name, u.email, u.phone, u.role, u.is_active, u.must_change_password, u.last_login, u.created_at,
            coalesce(g.failed, 0), g.locked_until,
-           (select count(*)::integer from private.open_sessions(u.id)), c.temporary_until
+           (select count(*)::integer from private.open_sessions(u.id)), c.temporary_until, u.driver_id, u.client_id,
+           coalesce((select d.name from public.drivers d where d.id = u.driver_id),
+                    (select k.full_name || ' (' || k.knumber || ')' from public.clients k where k.id = u.client_id))
       from public.users u
       left join private.credentials c on c.user_id = u.id
       left join lateral (

@@ -95,6 +95,7 @@ create index appointments_by_driver on public.appointments (driver_assigned, pic
 create index appointments_by_client on public.appointments (client_id, appointmenttime);
 create index appointments_pending on public.appointments (appointmenttime) where operation_status = 'pending' and deleted_at is null;
 create index appointments_ready on public.appointments (client_id) where invoice_status = 'ready';
+create index appointments_to_remind_of on public.appointments (pickuptime) where operation_status = 'assigned' and deleted_at is null;
 create index appointments_clinic on public.appointments (clinic_id);
 create index appointments_invoice on public.appointments (invoice_id) where invoice_id is not null;
 create index appointments_preferred_driver on public.appointments (preferred_driver) where preferred_driver is not null;

@@ -247,8 +247,12 @@ create table private.services (
   held_because text,
   held_code    text,
   held_since   timestamptz,
+  answered_at  timestamptz,                             -- it last did its work; noted now and then, not at every call
+  failed_at    timestamptz,                             -- it last did not
+  failed_because text,
   constraint sane_limit check (per_second > 0 and burst >= 1),
-  constraint a_hold_says_why check ((held_until is null) = (held_because is null))
+  constraint a_hold_says_why check ((held_until is null) = (held_because is null)),
+  constraint a_failure_says_why check ((failed_at is null) = (failed_because is null))
 );
 
 create function private.set_limit(p_service text, p_per_second double precision, p_burst double precision) returns void
@@ -332,6 +336,16 @@ begin
 end $$;
 
 
+-- How it went, for whoever asks after a service's health. p_because: why it did not do its work; null where it did.
+create function private.note_service(p_service text, p_because text default null) returns void
+  language sql security definer set search_path = '' as $$
+  update private.services s
+     set answered_at = case when p_because is null then public.task_now() else s.answered_at end,
+         failed_at = case when p_because is null then s.failed_at else public.task_now() end,
+         failed_because = coalesce(p_because, s.failed_because)
+   where s.name = p_service
+$$;
+
 -- A person who retries a task says that something was mended: the service it waits for may be asked again at once.
 create function private.ask_again() returns trigger
   language plpgsql security definer set search_path = '' as $$
@@ -344,8 +358,10 @@ create trigger background_tasks_ask_again after update of status on public.backg
 
 
 -- ── Schedules: tasks that a clock asks for, in the office's own time ────────────────────────────────────────────
--- A schedule is due once on each local date, from its wall-clock time on. That is right on both daylight-saving nights:
+-- A daily one is due once on each local date, from its wall-clock time on. That is right on both daylight-saving nights:
 -- a time that does not exist runs at the next that does, and one that comes twice runs once.
+-- A repeated one is due every so often, and only makes a task when a question of ours says that there is something to do:
+-- the ledger keeps what happened, and not that nothing did.
 
 create table private.schedules (
   name       text primary key,
@@ -353,7 +369,13 @@ create table private.schedules (
   label      text not null,
   at_time    time not null,
   time_zone  text not null,
-  last_date  date                                     -- the local date it last ran for
+  last_date  date,                                    -- the local date it last ran for
+  every      interval,                                -- of a repeated one; a daily one has none
+  wanted     text,                                    -- the function in `private` that says whether there is anything to do
+  looked_at  timestamptz,                             -- when a repeated one was last due
+  constraint repeats_in_time check (every >= interval '1 minute'),
+  constraint asks_a_function check (wanted ~ '^[a-z_]+$'),
+  constraint repeated_or_daily check ((every is null) = (wanted is null))
 );
 
 create function private.set_schedule(p_name text, p_task_type text, p_label text, p_at_time time, p_time_zone text) returns void
@@ -365,18 +387,40 @@ create function private.set_schedule(p_name text, p_task_type text, p_label text
   on conflict (name) do update set task_type = excluded.task_type, label = excluded.label, at_time = excluded.at_time, time_zone = excluded.time_zone
 $$;
 
+create function private.repeat_task(p_name text, p_task_type text, p_label text, p_every interval, p_wanted text, p_time_zone text) returns void
+  language sql security definer set search_path = '' as $$
+  insert into private.schedules (name, task_type, label, at_time, time_zone, every, wanted)
+  values (p_name, p_task_type, p_label, '00:00', p_time_zone, p_every, p_wanted)
+  on conflict (name) do update set task_type = excluded.task_type, label = excluded.label, every = excluded.every, wanted = excluded.wanted,
+                                   time_zone = excluded.time_zone
+$$;
+
 create function private.run_schedules() returns integer
   language plpgsql security definer set search_path = '' as $$
 declare
   due private.schedules;
-  today date;
+  wanted boolean;
   started integer := 0;
 begin
   for due in select s.* from private.schedules s
-              where (public.task_now() at time zone s.time_zone)::time >= s.at_time
-                and (s.last_date is null or s.last_date < (public.task_now() at time zone s.time_zone)::date) for update skip locked loop
-    today := (public.task_now() at time zone due.time_zone)::date;
-    update private.schedules s set last_date = today where s.name = due.name;
+              where case when s.every is null
+                         then (public.task_now() at time zone s.time_zone)::time >= s.at_time
+                              and (s.last_date is null or s.last_date < (public.task_now() at time zone s.time_zone)::date)
+                         else s.looked_at is null or s.looked_at <= public.task_now() - s.every end
+                for update skip locked loop
+    update private.schedules s
+       set last_date = case when s.every is null then (public.task_now() at time zone s.time_zone)::date end,
+           looked_at = case when s.every is not null then public.task_now() end
+     where s.name = due.name;
+    wanted := true;
+    if due.wanted is not null then
+      begin
+        execute format('select private.%I()', due.wanted) into wanted;
+      exception when others then
+        wanted := true;                               -- the sweep goes on; the task meets the same error, where people see it
+      end;
+    end if;
+    continue when not coalesce(wanted, false);
     perform private.create_task('schedule', md5('schedule:' || due.name)::uuid, due.label, due.task_type, null, null,
                                 '{}', 'schedule:' || due.name, 5, 'inner', null);
     started := started + 1;
@@ -404,6 +448,39 @@ create function private.vital_signs()
             from private.services s where s.held_until is not null)
 $$;
 
+-- What the page of the system's health shows of them, past what vital_signs says in a line.
+create function private.services_seen()
+  returns table (name text, per_second double precision, answered_at timestamptz, failed_at timestamptz, failed_because text,
+                 held_since timestamptz, held_until timestamptz, held_because text)
+  language sql stable security definer set search_path = '' as $$
+  select s.name, s.per_second, s.answered_at, s.failed_at, s.failed_because, s.held_since, s.held_until, s.held_because
+    from private.services s order by s.name
+$$;
+
+-- last_status, last_at: of the last task it made. next_at: when it is due again, by today's settings.
+create function private.schedules_seen()
+  returns table (name text, task_type text, label text, every_s double precision, at_time time, looked_at timestamptz, last_at timestamptz,
+                 last_status text, last_result jsonb, last_error text, next_at timestamptz)
+  language sql stable security definer set search_path = '' as $$
+  select s.name, s.task_type, s.label, extract(epoch from s.every)::double precision, case when s.every is null then s.at_time end, s.looked_at,
+         t.created_at, t.status, t.result, t.error_message,
+         case when s.every is not null then greatest(coalesce(s.looked_at + s.every, public.task_now()), public.task_now())
+              when s.last_date < n.today or (s.last_date is null and n.at_now >= s.at_time) then greatest((n.today + s.at_time) at time zone s.time_zone, public.task_now())
+              when s.last_date is null then (n.today + s.at_time) at time zone s.time_zone
+              else (n.today + 1 + s.at_time) at time zone s.time_zone end
+    from private.schedules s
+   cross join lateral (select (public.task_now() at time zone s.time_zone)::date as today, (public.task_now() at time zone s.time_zone)::time as at_now) n
+    left join lateral (
+      select a.created_at, a.status, a.result, a.error_message
+        from (select b.created_at, b.status, b.result, b.error_message from public.background_tasks b
+               where b.entity_type = 'schedule' and b.entity_id = md5('schedule:' || s.name)::uuid and b.task_type = s.task_type
+              union all
+              select b.created_at, b.status, b.result, b.error_message from public.background_tasks_archive b
+               where b.entity_type = 'schedule' and b.entity_id = md5('schedule:' || s.name)::uuid and b.task_type = s.task_type) a
+       order by a.created_at desc limit 1) t on true
+   order by s.name
+$$;
+
 -- Which migrations have been applied here, by whichever tool; none on a database whose schema was laid by hand.
 create function private.applied_migrations() returns setof text
   language plpgsql stable security definer set search_path = '' as $$
@@ -419,6 +496,8 @@ grant execute on function private.sweep(), private.prune_engine(), private.set_l
                           private.take(text, double precision, double precision),
                           private.hold_service(text, double precision, text, text), private.release_service(text),
                           private.set_schedule(text, text, text, time, text), private.vital_signs(),
+                          private.repeat_task(text, text, text, interval, text, text), private.note_service(text, text),
+                          private.services_seen(), private.schedules_seen(),
                           private.applied_migrations() to service_role;
 grant select, insert, update, delete on private.foreign_lanes to service_role;
 

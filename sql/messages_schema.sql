@@ -186,10 +186,11 @@ begin
 end $$;
 
 -- When a reminder goes out: so many hours before the pickup, moved earlier, never later, into the hours in which the office
--- reminds; and if even that day begins too late, into the last half-hour of the evening before.
+-- reminds; and if even that day begins too late, into the last half-hour of the evening before. Nobody is left to the last ten
+-- minutes of those hours: who looks every few minutes would come too late.
 create function private.reminder_time(p_pickup timestamptz, p_hours integer, p_start time, p_end time) returns timestamptz
   language sql immutable set search_path = '' as $$
-  select (case when t.at::time >= p_end then t.at::date + (p_end - interval '30 minutes')
+  select (case when t.at::time > p_end - interval '10 minutes' then t.at::date + (p_end - interval '30 minutes')
                when t.at::time >= p_start then t.at
                when (t.at::date + p_start) at time zone private.office_zone() < p_pickup - interval '30 minutes' then t.at::date + p_start
                else t.at::date - 1 + (p_end - interval '30 minutes') end) at time zone private.office_zone()
@@ -223,6 +224,10 @@ create function private.reminders_due()
    order by a.pickuptime, a.id, w.audience
 $$;
 
+-- Whether anybody is: what the schedule asks every few minutes.
+create function private.reminders_wait() returns boolean
+  language sql stable security definer set search_path = '' as $$ select exists (select from private.reminders_due()) $$;
+
 
 -- ── Who may see and do what ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -244,4 +249,4 @@ grant execute on function private.placeholders(), private.is_template(text), pri
                           private.fill_in(text, jsonb), private.message_text(uuid, text, text, uuid) to authenticated, service_role;
 grant execute on function private.intend_message(uuid, text, uuid, text, timestamptz, integer, text, text),
                           private.settle_message(uuid, text, text, text), private.reminder_time(timestamptz, integer, time, time),
-                          private.reminders_due() to service_role;
+                          private.reminders_due(), private.reminders_wait() to service_role;

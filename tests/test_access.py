@@ -124,7 +124,8 @@ HOUSE_FUNCTIONS = {
         "put_link", "find_link", "use_link", "has_admin", "note_proof", "knock", "prune_accounts",
         "set_limit", "take", "hold_service", "release_service", "set_schedule", "vital_signs", "prune_engine",
         "applied_migrations",
-        "intend_message", "settle_message", "reminder_time", "reminders_due",
+        "intend_message", "settle_message", "reminder_time", "reminders_due", "reminders_wait",
+        "repeat_task", "note_service", "services_seen", "schedules_seen",
     },
     "engine": {"fn_pgqueuer_changed"},
 }  # fmt: skip

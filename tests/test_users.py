@@ -123,6 +123,7 @@ async def test_everybody_is_listed_bare_and_by_name_with_locks_and_sessions(api:
         "phone": None, "role": "admin", "is_active": True, "must_change_password": False, "last_login": None,
         "created_at": "2026-11-23T14:00:00Z",
         "failed_login_attempts": 0, "locked_until": None, "open_sessions": 1, "temporary_until": None,
+        "driver_id": None, "client_id": None, "linked_to": None,
     }  # fmt: skip
     assert (told[1]["failed_login_attempts"], told[1]["locked_until"]) == (5, "2026-11-23T14:15:00Z")
     clock.advance(minutes=15)

@@ -9,7 +9,13 @@ select id, state, may_send, to_number, created_at
 select private.settle_message(%(id)s, %(state)s, %(provider_id)s, %(error)s) as state
 
 -- name: due
-select appointment_id, audience, recipient_id, for_time, to_number from private.reminders_due() limit %(limit)s
+-- managed_by: whose booking it is, while they are here
+select w.appointment_id, w.audience, w.recipient_id, w.for_time, w.to_number, u.id as managed_by,
+       coalesce(t.client_name || ' (' || t.knumber || ')', t.event_name) || to_char(t.appointmenttime at time zone private.office_zone(), ', FMDD Mon FMHH24:MI') as label
+  from (select * from private.reminders_due() limit %(limit)s) w
+  join public.trips t on t.id = w.appointment_id
+  left join public.users u on u.id = t.managed_by and u.is_active
+ order by w.for_time, w.appointment_id, w.audience
 
 -- name: of_appointment
 select id, appointment_id, audience, recipient_id, kind, for_time, occasion, to_number, state, provider_id, error, created_at, updated_at

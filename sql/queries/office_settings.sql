@@ -1,5 +1,6 @@
 -- name: all
-select key, value, description, about_costs, updated_by, updated_at from public.office_settings order by key
+select s.key, s.value, s.description, s.about_costs, s.updated_by, s.updated_at, u.full_name as updated_by_name
+  from public.office_settings s left join public.users u on u.id = s.updated_by order by s.key
 
 -- name: values
 select coalesce(jsonb_object_agg(key, value), '{}') as said from public.office_settings

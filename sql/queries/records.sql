@@ -10,6 +10,10 @@ select t.id, coalesce(c.full_name || ' (' || c.knumber || ')', t.event_name) || 
   from public.appointments t left join public.clients c on c.id = t.client_id where t.id = any(%(ids)s)
 union all
 select id, invoice_number from public.invoices where id = any(%(ids)s)
+union all
+select id, 'Office settings' from public.office_settings where id = any(%(ids)s)
+union all
+select id, initcap(kind) || ', to the ' || audience from public.message_templates where id = any(%(ids)s)
 
 -- name: named
 with people as (select id from public.clients where full_name ilike %(words)s or knumber ilike %(words)s)

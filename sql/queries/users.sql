@@ -39,3 +39,28 @@ select private.set_password(%(id)s, %(hash)s)
 
 -- name: sign_out_everybody
 select coalesce(sum(private.sign_out(u.id)), 0)::integer as ended from public.users u
+
+-- name: link
+select private.link_user(%(id)s, %(driver_id)s, %(client_id)s)
+
+-- name: linked
+-- whose trips an account sees
+select u.driver_id, u.client_id, coalesce(d.name, c.full_name || ' (' || c.knumber || ')') as name
+  from public.users u left join public.drivers d on d.id = u.driver_id left join public.clients c on c.id = u.client_id where u.id = %(id)s
+
+-- name: linked_account
+-- the other account that sees this driver's or client's trips
+select u.full_name, u.username from public.users u
+ where (u.driver_id = %(driver_id)s or u.client_id = %(client_id)s) and u.id is distinct from %(but)s
+
+-- name: drivers_to_link
+select d.id, d.name, concat_ws(', ', d.email, case when not d.active then 'not active' end) as detail, u.id as user_id, u.full_name as user_name
+  from public.drivers d left join public.users u on u.driver_id = d.id
+ where d.name ilike %(words)s or d.email ilike %(words)s order by d.active desc, lower(d.name), d.id limit %(limit)s
+
+-- name: clients_to_link
+select c.id, c.full_name as name, concat_ws(', ', c.knumber, c.city, case when c.status <> 'active' then c.status end) as detail,
+       u.id as user_id, u.full_name as user_name
+  from public.clients c left join public.users u on u.client_id = c.id
+ where c.full_name ilike %(words)s or c.knumber ilike %(words)s
+ order by c.status <> 'active', lower(c.lastname), lower(c.firstname), c.id limit %(limit)s

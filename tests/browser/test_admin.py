@@ -133,7 +133,7 @@ async def test_whoever_is_no_administrator_is_offered_neither_the_page_nor_its_e
     await one.keep_session(role)
     await one.open("admin.html")
     await expect(one.page.get_by_role("heading", name="You do not have access to this page.")).to_be_visible()
-    await expect(one.page.get_by_role("link", name="Users")).to_be_hidden()
+    await expect(one.page.get_by_role("link", name="Admin", exact=True)).to_be_hidden()
 
 
 # ── Making and editing ──────────────────────────────────────────────────────────────────────────────────────────────

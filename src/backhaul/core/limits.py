@@ -7,21 +7,24 @@ somebody hears of it; every other task of that service waits at no cost. Now and
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from backhaul.core.errors import Misconfigured, OutsideProblem, Problem, RateLimited, Transient
+from backhaul.core.errors import Gone, Misconfigured, OutsideProblem, Problem, RateLimited, Transient, Unplaceable
 from backhaul.core.store import Store
 
 _TAKE = b"select * from private.take(%(service)s, %(units)s, %(patience)s)"
 _HOLD = b"select private.hold_service(%(service)s, %(seconds)s, %(because)s, %(code)s) as was_free"
 _RELEASE = b"select private.release_service(%(service)s) as woken"
+_NOTE = b"select private.note_service(%(service)s, %(because)s)"
 _SET = b"select private.set_limit(%(service)s, %(per_second)s, %(burst)s)"
 
 PATIENCE_S = 5.0  # a shorter wait is slept through, a longer one gives the worker's place to another task
 OUTAGE_AFTER = 5  # transient failures in a row, seen by one worker
 OUTAGE_HOLD_S = 15.0
+NOTED_EVERY_S = 15.0  # that a service answers is written down now and then, and not at every call
 
 
 class OnHold(Problem):
@@ -54,6 +57,7 @@ class SharedLimits:
         self._store = store
         self._probing: set[str] = set()
         self._in_a_row: Counter[str] = Counter()
+        self._noted: dict[str, float] = {}  # when it was last written down that a service answers
 
     async def set(self, *limits: Limit) -> None:
         for limit in limits:
@@ -72,6 +76,7 @@ class SharedLimits:
     async def answered(self, service: str) -> None:
         """The service did its work: a hold is over."""
         self._in_a_row.pop(service, None)
+        await self._note(service)
         if service in self._probing:
             self._probing.discard(service)
             await self._store.call(_RELEASE, {"service": service})
@@ -82,6 +87,7 @@ class SharedLimits:
         Raises: OnHold when others know already, so that one outage is one notice.
         """
         self._in_a_row[service] = self._in_a_row[service] + 1 if isinstance(problem, Transient) else 0
+        await self._note(service, problem)
         probing = service in self._probing
         seconds = self._hold_for(problem, self._in_a_row[service], probing)
         if seconds is None:
@@ -96,6 +102,15 @@ class SharedLimits:
             turn = await self._store.call(_TAKE, {"service": service, "units": 0, "patience": 0})
             if turn["refused_until"] is not None:
                 raise OnHold(turn["refused_until"], problem.message) from problem
+
+    async def _note(self, service: str, problem: OutsideProblem | None = None) -> None:
+        """For whoever asks after the service's health. What is wrong with one record alone says nothing against it."""
+        because = None if problem is None or isinstance(problem, Unplaceable | Gone) else problem.message
+        now = time.monotonic()
+        if because is None and now - self._noted.get(service, -NOTED_EVERY_S) < NOTED_EVERY_S:
+            return
+        self._noted[service] = now if because is None else -NOTED_EVERY_S
+        await self._store.call(_NOTE, {"service": service, "because": because})
 
     @staticmethod
     def _hold_for(problem: OutsideProblem, in_a_row: int, probing: bool) -> float | None:

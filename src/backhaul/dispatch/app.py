@@ -37,10 +37,12 @@ from backhaul.dispatch.client_lists import client_list_endpoints
 from backhaul.dispatch.destination_api import destination_endpoints
 from backhaul.dispatch.no_password_api import no_password_endpoints
 from backhaul.dispatch.office import workflows
+from backhaul.dispatch.office_api import office_words_endpoints
 from backhaul.dispatch.outside import outside
 from backhaul.dispatch.profile_api import profile_endpoints
 from backhaul.dispatch.records import audit_log
 from backhaul.dispatch.settings import Settings
+from backhaul.dispatch.system_api import system_endpoints
 from backhaul.dispatch.user_api import user_endpoints
 from backhaul.dispatch.workflows import add_client, all_of_them
 
@@ -97,6 +99,8 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         audit_endpoints(),
         activity_endpoints(),
         appointment_endpoints(),
+        office_words_endpoints(),
+        system_endpoints(),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)

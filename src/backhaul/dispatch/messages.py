@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -21,6 +21,7 @@ from backhaul.core.store import Db, Row, Tx
 from backhaul.dispatch import forms
 from backhaul.dispatch.changes import Changed
 from backhaul.dispatch.forms import Form, also
+from backhaul.outside.text_segments import segments
 
 _sql = Queries("messages")
 
@@ -77,6 +78,9 @@ class Template:
     updated_by: UUID | None
     updated_at: datetime
 
+    def is_for(self, form: TemplateChange) -> bool:
+        return (self.audience, self.kind) == (form.audience, form.kind)
+
 
 @dataclass(frozen=True, slots=True)
 class Intended:
@@ -94,13 +98,18 @@ class Intended:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A reminder that is due. to_number: None where there is no telephone number; it is then to be refused, once."""
+    """A reminder that is due. to_number: None where there is no telephone number; it is then to be refused, once.
+
+    for_time: the pickup it speaks of. managed_by: whose booking it is. label: what people call the trip.
+    """
 
     appointment_id: UUID
     audience: Audience
     recipient_id: UUID
     for_time: datetime
     to_number: str | None
+    managed_by: UUID | None
+    label: str
 
 
 async def text(db: Db, appointment_id: UUID, audience: Audience, kind: str, *, driver: UUID | None = None) -> str:
@@ -194,3 +203,14 @@ async def change_template(tx: Tx, form: TemplateChange) -> Changed[Template]:
 async def preview(db: Db, body: str) -> str:
     """A template filled in for somebody who does not exist."""
     return str((await db.one(_sql.preview, {"body": body}) or {"text": ""})["text"])
+
+
+async def told(db: Db, template: Template) -> Row:
+    """A template as pages show it: with what it comes to, and how many texts that is."""
+    return asdict(template) | {"preview": await shown(db, template.body)}
+
+
+async def shown(db: Db, body: str) -> Row:
+    """A template filled in for somebody who does not exist, and what that would cost. odd: characters that make it dearer."""
+    text = await preview(db, body)
+    return {"text": text, "length": len(text), **asdict(segments(text))}

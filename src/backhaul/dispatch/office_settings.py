@@ -17,7 +17,7 @@ from backhaul.core.errors import Forbidden
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx, jsonb
 from backhaul.dispatch import forms
-from backhaul.dispatch.forms import Change, also, text
+from backhaul.dispatch.forms import Change, also, faulty, text
 from backhaul.dispatch.wall_time import read_clock
 
 _sql = Queries("office_settings")
@@ -68,6 +68,14 @@ class SettingsChange(Change):
     invoice_footer: Annotated[str | None, text("Invoice footer", longest=500, lines=True)] = also("invoice_footer")
 
 
+USUAL = {
+    "business_name": "Dispatch office", "business_address": "", "sms_signature": "Dispatch office", "support_phone": None,
+    "notices_on": True, "reminders_on": True, "reminder_hours_before": 24, "reminder_window_start": "08:00",
+    "reminder_window_end": "20:00", "tax_rate": 0.14, "default_rate": None, "tax_number": "", "invoice_due_days": 30,
+    "invoice_footer": "",
+}  # fmt: skip
+"""What a new installation begins with, as the schema has it."""
+
 _NUMBERS = ("tax_rate", "default_rate")
 _EMPTY = ("business_address", "tax_number", "invoice_footer")  # an empty text, where others are null
 
@@ -107,17 +115,21 @@ async def read(db: Db) -> OfficeSettings:
 
 
 async def visible(db: Db) -> list[Row]:
-    """Each setting that its reader may see: key, value, description, who changed it last and when."""
-    return await db.all(_sql.all)
+    """Each setting that its reader may see: key, value, its usual value, description, who changed it last and when."""
+    return [row | {"usual": USUAL[row["key"]]} for row in await db.all(_sql.all)]
 
 
 async def change(tx: Tx, form: SettingsChange) -> tuple[UUID, dict[str, tuple[Any, Any]]]:
     """Returns the id that stands for the settings in the audit log, and what changed: {key: (before, after)}.
 
-    Raises: Forbidden for all but administrators; Conflict when no reminder could ever be sent, at the commit.
+    Raises: Forbidden for all but administrators; Rejected when no reminder could ever be sent (Conflict at the commit, where two
+    people moved one end each).
     """
     before = {row["key"]: row["value"] for row in await visible(tx)}
     values = {key: _stored(key, value) for key, value in form.given.items()}
+    after = before | values
+    if before and after["reminder_window_start"] >= after["reminder_window_end"]:
+        raise faulty({"reminder_window_end": "Latest reminder must be later in the day than the earliest"})
     changed = {key: (before.get(key), value) for key, value in values.items() if before.get(key) != value}
     if changed and await tx.run(_sql.put, {"changes": jsonb({key: value for key, (_, value) in changed.items()})}) == 0:
         raise Forbidden("You may not change the office's settings", "Your role does not include it", "Ask an administrator")

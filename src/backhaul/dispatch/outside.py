@@ -58,6 +58,19 @@ def stand_in_names(settings: Settings) -> tuple[str, ...]:
     return (*placing, "Quo", "Slack", "Google Calendar", "the mail server")
 
 
+def service_names(settings: Settings) -> dict[str, tuple[str, bool]]:
+    """Each service that has a limit: what people call it, and whether this installation has what it takes to ask it."""
+    standing_in = settings["stand_ins"] is not None
+    maps = _SELF_HOSTED.get(settings["maps"])
+    return {
+        "maps": (maps.service if maps else google.SERVICE, standing_in or bool(maps or settings["google_key"])),
+        "quo": ("Quo", standing_in or bool(settings["quo_key"])),
+        "slack": ("Slack", standing_in or bool(settings["slack_webhook"])),
+        "calendar": ("Google Calendar", standing_in or bool(settings["calendar_key"])),
+        "mail": ("Mail", standing_in or bool(settings["smtp_url"])),
+    }
+
+
 @asynccontextmanager
 async def outside(settings: Settings, limits: Limits) -> AsyncIterator[Office]:
     """The office's outside, closed in good order."""

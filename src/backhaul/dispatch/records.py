@@ -36,8 +36,11 @@ ACTIONS: Mapping[str, str] = {
     "deactivate_user": "Closed a user's account",
     "reset_password": "Reset a user's password",
     "unlock_user": "Unlocked a user",
+    "link_user": "Changed whose trips a user sees",
     "end_user_sessions": "Signed a user out everywhere",
     "end_all_sessions": "Signed everybody out",
+    "update_settings": "Changed the office's settings",
+    "update_template": "Changed the words of a message",
 }
 
 _sql = Queries("records")

@@ -22,11 +22,12 @@ from backhaul.dispatch.app import create_app, workflows
 from backhaul.dispatch.office import OFFICE_TIME, Office
 from backhaul.dispatch.outside import limits_of, outside
 from backhaul.dispatch.settings import Settings
-from backhaul.dispatch.workflows import archive
+from backhaul.dispatch.workflows import archive, reminders
 
 GRACE_S = 20.0  # how long a worker that is told to stop finishes what it has in hand, before it hands it back
 
 _SCHEDULE = b"select private.set_schedule(%(name)s, %(task)s, %(label)s, %(at)s::time, %(zone)s)"
+_REPEAT = b"select private.repeat_task(%(name)s, %(task)s, %(label)s, %(every)s, %(wanted)s, %(zone)s)"
 _LANES = b"select coalesce(array_agg(lane), '{}') as lanes from private.foreign_lanes"
 _log = structlog.get_logger(__name__)
 
@@ -75,10 +76,19 @@ async def _prepare(settings: Settings, store: Store, limits: SharedLimits, stop:
         "at": settings["archive_at"],
         "zone": OFFICE_TIME.key,
     }
+    repeated = {
+        "name": "reminders",
+        "task": reminders.send_due_reminders.name,
+        "label": "Reminders",
+        "every": reminders.LOOK_EVERY,
+        "wanted": "reminders_wait",
+        "zone": OFFICE_TIME.key,
+    }
     for last in (False,) * 20 + (True,):
         try:
             await limits.set(*limits_of(settings))
             await store.call(_SCHEDULE, daily)
+            await store.call(_REPEAT, repeated)
             foreign = await store.call(_LANES)
             break
         except psycopg.OperationalError:

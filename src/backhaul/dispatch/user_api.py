@@ -1,15 +1,15 @@
-"""get-all-users, get-booking-agent-list, get-mail-route: what is read to look after users. Changes are workflows."""
+"""get-all-users, get-booking-agent-list, get-linkable, get-mail-route: what looking after users reads. Changes are workflows."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from backhaul.core.errors import Forbidden
 from backhaul.core.http import Answer, Asking, person
 from backhaul.core.store import Row
-from backhaul.dispatch import users
+from backhaul.dispatch import linking, users
 from backhaul.dispatch.office import ADMINS, LEAD
 from backhaul.dispatch.settings import Settings
 
@@ -31,6 +31,18 @@ def user_endpoints() -> APIRouter:
             if who["role"] not in LEAD:
                 raise Forbidden("Only supervisors choose who looks after a booking", "", "Ask a supervisor", code="role")
             return {"success": True, "booking_agents": await users.bookers(tx)}
+
+    @api.get("/webhook/get-linkable")
+    async def get_linkable(
+        request: Request,
+        claims: Asking,
+        role: Literal["driver", "client"],
+        q: Annotated[str, Query(max_length=100, description="A part of a name, K number or e-mail")] = "",
+    ) -> Any:
+        """The drivers, or clients, that an account may be linked to, each with the account that it is linked to already."""
+        async with person(request, claims) as (tx, who):
+            _admins_only(who)
+            return {"success": True, "people": await linking.candidates(tx, role, q)}
 
     @api.get("/webhook/get-mail-route")
     async def get_mail_route(request: Request, claims: Asking) -> Any:

@@ -36,6 +36,8 @@ class NewUser(Form):
     phone: Annotated[str | None, forms.phone()] = also("phone")
     role: Role = also("role")
     is_active: Active = also("is_active", "isActive")
+    driver_id: Annotated[UUID | None, forms.record_id("Driver")] = also("driver_id", "driverId")
+    client_id: Annotated[UUID | None, forms.record_id("Client")] = also("client_id", "clientId")
     password: Annotated[SecretStr, Field(max_length=1024)] | None = None
 
     @field_validator("password")
@@ -120,7 +122,7 @@ async def bookers(tx: Tx) -> list[Row]:
 
 async def insert(tx: Tx, form: NewUser) -> UUID:
     """A new account, which nobody can sign in to before it has a password. Raises: Conflict for a taken username."""
-    made = await tx.one(_sql.create, form.model_dump(exclude={"password"})) or {}
+    made = await tx.one(_sql.create, form.model_dump(exclude={"password", "driver_id", "client_id"})) or {}
     await tx.one(_sql.take_password, {"id": made["id"]})
     return UUID(str(made["id"]))
 

@@ -11,7 +11,7 @@ const Header = (() => {
     { page: "dashboard", href: "dashboard.html", label: "Dashboard", icon: "house" },
     { page: "clients", href: "clients.html", label: "Clients", icon: "people" },
     { page: "destinations", href: "destinations.html", label: "Destinations", icon: "geo-alt" },
-    { page: "admin", href: "admin.html", label: "Users", icon: "person-gear" },
+    { page: "admin", href: "admin.html", label: "Admin", icon: "person-gear" },
     { page: "audit", href: "audit.html", label: "Audit log", icon: "journal-text" },
   ])
   const THEMES = Object.freeze({

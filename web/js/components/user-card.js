@@ -49,6 +49,7 @@ const UserCard = (() => {
       UserMail.line(user),
       el("div", { class: "user-acts", role: "group", "aria-label": "What to do" }, UserActs.buttons(user, refused)),
       problems,
+      UserLink.part(user, refused),
       me && el("p", { class: "quiet small" }, "This is you. ", el("a", { href: "profile.html" }, "Your password and your sessions"), " are on your profile."),
       record(user),
       el(

@@ -1,12 +1,15 @@
 "use strict"
 
 /**
- * The page Users, for administrators: who may come in, and as what. Search, filters and the chosen user are in the address, so that they can be kept.
+ * The page Admin, for administrators: users, the office's settings, the words of its messages, and how the installation is. Here are the users: who
+ * may come in, and as what. Search, filters and the chosen user are in the address, so that they can be kept. The other parts are in components/.
  */
 {
   const { el, fill, icon, byId } = Dom
+  const PARTS = Object.freeze({ settings: OfficeSettings, messages: MessageTemplates, health: HealthBoard })
   /** @type {string|null} */
   let openId = null
+  let ready = false
 
   async function start() {
     if (!(await requireAuth()) || !enforcePageAccess("admin")) return
@@ -14,6 +17,8 @@
     UserCard.init({ onClose: leaveCard })
     UserForm.init({ onSaved: (id, answer) => settle(id, answer) })
     UserActs.init({ onDone: (user, answer, undo) => settle(user.id, answer, undo) })
+    UserLink.init({ onDone: (user, answer, undo) => settle(user.id, answer, undo) })
+    AdminTabs.init({ onShow: (name) => (name === "users" ? ready && followAddress() : PARTS[name].show()) })
     byId("addUserBtn").addEventListener("click", () => UserForm.open())
     byId("userSearchForm").addEventListener("submit", (event) => event.preventDefault())
     byId("userSearch").addEventListener("input", search)
@@ -26,6 +31,7 @@
     UserMail.init(byId("mailRoute")).then(redraw)
     fillSearch()
     await load()
+    ready = true
     const { id, highlight } = wanted()
     if (id) openCard(id, { focus: true, highlight })
   }
@@ -94,7 +100,8 @@
     if (event.detail.type !== "user") return
     event.preventDefault()
     TaskPanel.close()
-    history.pushState(null, "", address({ ...wanted(), id: event.detail.id }))
+    AdminTabs.go("users")
+    history.replaceState(null, "", address({ ...wanted(), id: event.detail.id }))
     openCard(event.detail.id, { focus: true, highlight: true })
   }
 
@@ -174,7 +181,7 @@
 
   function shortcuts(event) {
     const typing = event.target.closest("input, select, textarea")
-    if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return
+    if (AdminTabs.current !== "users" || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return
     if (event.key === "/" && !typing) {
       event.preventDefault()
       byId("userSearch").focus()

@@ -9,7 +9,7 @@ from backhaul.core.errors import OutcomeUnknown, Transient
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Retry, Run
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import temporary_passwords, users
+from backhaul.dispatch import linking, temporary_passwords, users
 from backhaul.dispatch.office import ADMINS, Office, workflow
 
 create_user = workflow("create-user", users.NewUser, entity="user", audit="create_user", allow=ADMINS)
@@ -19,6 +19,7 @@ create_user = workflow("create-user", users.NewUser, entity="user", audit="creat
 @create_user.sync
 async def save_user(tx: Tx, form: users.NewUser, by: Actor) -> Saved:
     user_id = await users.insert(tx, form)
+    linked = await linking.link(tx, user_id, form.driver_id, form.client_id) if form.driver_id or form.client_id else None
     invited = form.is_active and form.password is None
     if form.password is not None:
         await users.give_password_by_hand(tx, user_id, form, form.password.get_secret_value())
@@ -30,7 +31,8 @@ async def save_user(tx: Tx, form: users.NewUser, by: Actor) -> Saved:
     return Saved(
         user_id,
         form.full_name,
-        details={"username": form.username, "role": form.role, "is_active": form.is_active},
+        details={"username": form.username, "role": form.role, "is_active": form.is_active}
+        | ({"linked_to": linked.after} if linked else {}),
         message=f"Account created. {then}",
         then=[send_invitation.later(user_id)] if invited else [],
     )
