@@ -110,6 +110,7 @@ PEOPLE: dict[str, Verb] = {
     "GET /webhook/clinic-locations": Verb(ALL),
     "POST /webhook/add-driver": Verb(LEAD, {"first_name": "Dee", "last_name": "Novo", "email": "dee@x.test"}),
     "POST /webhook/update-driver": Verb(LEAD, lambda house: {"id": str(house.driver), "notes": "rings twice"}),
+    "POST /webhook/make-driver-calendar": Verb(LEAD, lambda house: {"id": str(house.driver)}),
     "POST /webhook/create-driver-time-off": Verb(LEAD | {"driver"}, lambda house: away(house.driver)),
     "POST /webhook/update-driver-time-off": Verb(
         LEAD | {"driver"}, lambda house: away(house.driver) | {"id": str(house.time_off)}

@@ -260,6 +260,26 @@ async def test_a_new_address_gets_the_calendar_and_the_old_one_loses_it(
     assert calendar_of(own_trips.database, said["driver_id"]) == kept
 
 
+async def test_a_calendar_that_is_missing_is_asked_for_and_one_deleted_at_google_is_made_anew(
+    api: Api, office: TestOffice[Office], own_trips: Trips, calendars: FakeCalendars
+) -> None:
+    ana, lead = str(own_trips.drivers["Ana"]), own_trips.people["supervisor"]
+    give_calendar(own_trips, "Ana")
+    own_trips.trip(driver="Ana")
+    calendars.lost = {"Ana@cal.test"}
+    said = (await api.post("/webhook/make-driver-calendar", {"id": ana}, by=lead)).json()
+    assert said["message"] == "The calendar is made and shared in the background."
+    await done(office)
+    kept = calendar_of(own_trips.database, ana)
+    assert kept == calendars.calendars[f"driver:{ana}"]
+    assert events(calendars) == {kept: ["Transport: Jane Roe to QEII"]}
+    await api.post("/webhook/make-driver-calendar", {"id": ana}, by=lead)
+    await done(office)
+    assert calendars.shared == [(kept, "Ana@x.test")] * 2  # shared again, and not made again
+    await change(api, own_trips, ana, preferred_calendar_type="apple")
+    refused(await api.post("/webhook/make-driver-calendar", {"id": ana}, by=lead), 409, "driver.other_calendar")
+
+
 async def test_a_driver_who_changes_to_another_calendar_has_no_trips_at_google_any_more(
     api: Api, office: TestOffice[Office], own_trips: Trips, calendars: FakeCalendars
 ) -> None:

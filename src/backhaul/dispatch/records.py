@@ -20,6 +20,7 @@ ACTIONS: Mapping[str, str] = {
     "update_client": "Changed a client",
     "create_driver": "Added a driver",
     "update_driver": "Changed a driver",
+    "make_driver_calendar": "Asked for a driver's calendar",
     "create_time_off": "Entered a driver's time off",
     "update_time_off": "Changed a driver's time off",
     "delete_time_off": "Removed a driver's time off",

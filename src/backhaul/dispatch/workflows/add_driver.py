@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from backhaul.core.errors import Misconfigured, OutcomeUnknown, Transient, Unplaceable
+from backhaul.core.errors import Gone, Misconfigured, OutcomeUnknown, Transient, Unplaceable
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Later, Retry, Run
 from backhaul.core.workflow import Saved
@@ -63,22 +63,32 @@ def answered(driver: DriverRecord) -> dict[str, Any]:
 )
 async def create_driver_calendar(run: Run[Office], driver_id: UUID) -> dict[str, Any]:
     """The driver has one calendar with us, shared with their e-mail address, and the trips they are to drive are on their way
-    into it. One that is known already is shared anew.
+    into it. One that is known is shared anew; one that was deleted there is made anew.
     """
     driver = await drivers.get(run.db, driver_id)
     if not driver.in_google:
         return {"created": False, "because": "They drive no more, or keep another calendar"}
-    calendars = calendars_of(run.office)
-    if driver.google_calendar_id:
-        kept = KeptCalendar(calendar_id=driver.google_calendar_id, created=False)
-    else:
-        kept = await run.step("put calendar", calendars.put_calendar, f"driver:{driver.id}", f"Trips of {driver.name}")
-    # Google tells them, for their own list does not show a calendar before they follow its link
-    await run.step("share", calendars.share_calendar, kept.calendar_id, driver.email, tell=True, new=kept.created)
+    kept = await _shared(run, driver)
     await drivers.put_calendar(run.db, driver.id, kept.calendar_id)
-    trips = [] if driver.google_calendar_id else await drivers.to_drive(run.db, driver.id)
+    trips = [] if kept.calendar_id == driver.google_calendar_id else await drivers.to_drive(run.db, driver.id)
     await follow(run, [into_calendar(trip) for trip in trips])
     return {"created": kept.created, "trips_to_enter": len(trips)}
+
+
+async def _shared(run: Run[Office], driver: DriverRecord) -> KeptCalendar:
+    """Google tells the driver of it: their own list does not show a calendar before they follow the link."""
+    calendars = calendars_of(run.office)
+    known = driver.google_calendar_id
+    if known:
+        try:
+            await run.step("share", calendars.share_calendar, known, driver.email, tell=True)
+        except Gone:
+            pass  # deleted there, or no longer shared with us
+        else:
+            return KeptCalendar(calendar_id=known, created=False)
+    kept: KeptCalendar = await run.step("put calendar", calendars.put_calendar, f"driver:{driver.id}", f"Trips of {driver.name}")
+    await run.step("share", calendars.share_calendar, kept.calendar_id, driver.email, tell=True, new=kept.created)
+    return kept
 
 
 @add_driver.background(
