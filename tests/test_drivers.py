@@ -260,6 +260,23 @@ async def test_a_new_address_gets_the_calendar_and_the_old_one_loses_it(
     assert calendar_of(own_trips.database, said["driver_id"]) == kept
 
 
+async def test_an_address_that_is_corrected_while_the_calendar_is_shared_with_it_loses_it_again(
+    api: Api, office: TestOffice[Office], own_trips: Trips
+) -> None:
+    class Corrected(FakeCalendars):
+        async def share_calendar(self, calendar_id: str, email: str, *, tell: bool = False, new: bool = False) -> None:
+            await super().share_calendar(calendar_id, email, tell=tell, new=new)
+            if email == "typo@example.test":
+                await change(api, own_trips, said["driver_id"], email="dee@example.test")
+
+    far = Corrected()
+    office.outside = replace(office.outside, calendars=far)
+    office.worker = office.new_worker()
+    said = await add(api, own_trips, home_address="", email="typo@example.test")
+    await done(office)
+    assert far.shared == [(calendar_of(own_trips.database, said["driver_id"]), "dee@example.test")]
+
+
 async def test_a_calendar_that_is_missing_is_asked_for_and_one_deleted_at_google_is_made_anew(
     api: Api, office: TestOffice[Office], own_trips: Trips, calendars: FakeCalendars
 ) -> None:

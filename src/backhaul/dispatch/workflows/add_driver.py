@@ -70,6 +70,9 @@ async def create_driver_calendar(run: Run[Office], driver_id: UUID) -> dict[str,
         return {"created": False, "because": "They drive no more, or keep another calendar"}
     kept = await _shared(run, driver)
     await drivers.put_calendar(run.db, driver.id, kept.calendar_id)
+    # an address that was corrected while we shared: that save did not know yet of a calendar to take from the old one
+    if (await drivers.get(run.db, driver.id)).email != driver.email:
+        await calendars_of(run.office).unshare_calendar(kept.calendar_id, driver.email)
     trips = [] if kept.calendar_id == driver.google_calendar_id else await drivers.to_drive(run.db, driver.id)
     await follow(run, [into_calendar(trip) for trip in trips])
     return {"created": kept.created, "trips_to_enter": len(trips)}
