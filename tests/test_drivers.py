@@ -260,6 +260,23 @@ async def test_a_new_address_gets_the_calendar_and_the_old_one_loses_it(
     assert calendar_of(own_trips.database, said["driver_id"]) == kept
 
 
+async def test_whoever_drives_no_more_reads_the_calendar_no_more_until_they_are_taken_back(
+    api: Api, office: TestOffice[Office], own_trips: Trips, google: FarGoogle
+) -> None:
+    office.outside = replace(office.outside, calendars=google.calendar)
+    office.worker = office.new_worker()
+    ident = (await add(api, own_trips, home_address=""))["driver_id"]
+    await done(office)
+    kept = calendar_of(own_trips.database, ident)
+    assert kept is not None
+    assert (await change(api, own_trips, ident, active=False))["task_ids"].keys() == {"withdraw_driver_calendar"}
+    await done(office)
+    assert google.readers(kept) == {}
+    assert (await change(api, own_trips, ident, active=True))["task_ids"].keys() == {CALENDAR}
+    await done(office)
+    assert google.readers(kept) == {"dee@example.test": "writer"}
+
+
 async def test_an_address_that_is_corrected_while_the_calendar_is_shared_with_it_loses_it_again(
     api: Api, office: TestOffice[Office], own_trips: Trips
 ) -> None:
@@ -343,7 +360,7 @@ async def test_what_is_as_before_leaves_no_trace(api: Api, own_trips: Trips) -> 
 async def test_a_move_forgets_the_old_drives_and_measures_anew_and_nothing_else_does(
     api: Api, office: TestOffice[Office], own_trips: Trips
 ) -> None:
-    ident = (await add(api, own_trips))["driver_id"]
+    ident = (await add(api, own_trips, preferred_calendar_type="other"))["driver_id"]
     await done(office)
     for fields in ({"notes": "x"}, {"weekly_hours": {}}, {"active": False}):
         assert (await change(api, own_trips, ident, **fields))["task_ids"] == {}

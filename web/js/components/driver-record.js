@@ -77,7 +77,7 @@ const DriverRecord = (() => {
     if (task && TaskChip.isUnfinished(task)) return el("span", { class: "quiet" }, "Google: is being made and shared")
     if (task && OpenFailures.isOpen(task)) return failed(task)
     const made = driver.google_calendar_connected
-    if (!driver.active) return made ? "Google: kept by us" : el("span", { class: "quiet" }, "Google: none")
+    if (!driver.active) return made ? "Google: kept by us, no longer shared with them" : el("span", { class: "quiet" }, "Google: none")
     const words = made ? "Google: kept by us, and shared with them" : "Google: none was made yet"
     return el("div", { class: "with-act" }, el("span", { class: made ? null : "quiet" }, words), hasFeaturePermission("canManageDrivers") && ask(driver, made))
   }

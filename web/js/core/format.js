@@ -17,7 +17,7 @@ const Format = (() => {
     calculate_travel_times: "Travel times",
     calculate_driver_drive_times: "Drive times",
     create_driver_calendar: "Calendar",
-    withdraw_driver_calendar: "Old calendar address",
+    withdraw_driver_calendar: "Calendar access",
     sync_quo: "Quo",
     send_invitation: "Invitation",
     send_temporary_password: "Temporary password",

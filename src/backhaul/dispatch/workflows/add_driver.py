@@ -70,8 +70,9 @@ async def create_driver_calendar(run: Run[Office], driver_id: UUID) -> dict[str,
         return {"created": False, "because": "They drive no more, or keep another calendar"}
     kept = await _shared(run, driver)
     await drivers.put_calendar(run.db, driver.id, kept.calendar_id)
-    # an address that was corrected while we shared: that save did not know yet of a calendar to take from the old one
-    if (await drivers.get(run.db, driver.id)).email != driver.email:
+    # corrected, or taken off, while we shared: that save did not know yet of a calendar to take from this address
+    now = await drivers.get(run.db, driver.id)
+    if now.email != driver.email or not now.active:
         await calendars_of(run.office).unshare_calendar(kept.calendar_id, driver.email)
     trips = [] if kept.calendar_id == driver.google_calendar_id else await drivers.to_drive(run.db, driver.id)
     await follow(run, [into_calendar(trip) for trip in trips])
@@ -95,12 +96,13 @@ async def _shared(run: Run[Office], driver: DriverRecord) -> KeptCalendar:
 
 
 @add_driver.background(
-    once_per=("driver_id", "email"), retry=Retry(attempts=8), lane="calendar", label="Take the calendar from the old address"
+    once_per=("driver_id", "email"), retry=Retry(attempts=8), lane="calendar", label="Stop sharing the driver's calendar"
 )
 async def withdraw_driver_calendar(run: Run[Office], driver_id: UUID, email: str) -> dict[str, Any]:
-    """Nobody at an address that was the driver's reads their calendar any more: it says where clients live, and when."""
+    """Nobody at an address that was a driver's reads their calendar any more: it says where clients live, and when they ride."""
     driver = await drivers.get(run.db, driver_id)
-    if driver.email.lower() == email.lower() or not driver.google_calendar_id:
+    theirs_again = driver.active and driver.email.lower() == email.lower()
+    if theirs_again or not driver.google_calendar_id:
         return {"withdrawn": False}
     return {"withdrawn": await calendars_of(run.office).unshare_calendar(driver.google_calendar_id, email)}
 

@@ -57,11 +57,9 @@ async def _to_follow(tx: Tx, changed: Changed[DriverRecord], trips: list[Appoint
     driver, then = changed.after, list[Later]()
     if driver.start and changed.touched(*HOME, "active"):  # clients who came while they did not drive were not measured
         then.append(calculate_driver_drive_times.later(driver.id))
-    if driver.in_google and (
-        changed.touched("email") or (not driver.google_calendar_id and changed.touched("active", "preferred_calendar_type"))
-    ):
+    if driver.in_google and changed.touched("email", "active", "preferred_calendar_type"):
         then.append(create_driver_calendar.later(driver.id))
-    if driver.google_calendar_id and changed.touched("email"):
+    if driver.google_calendar_id and (changed.touched("email") or (changed.touched("active") and not driver.active)):
         then.append(withdraw_driver_calendar.later(driver.id, changed.before.email))
     if _leaves_google(changed):
         await drivers.put_calendar(tx, driver.id, None)
