@@ -294,6 +294,25 @@ async def test_an_address_that_is_corrected_while_the_calendar_is_shared_with_it
     assert far.shared == [(calendar_of(own_trips.database, said["driver_id"]), "dee@example.test")]
 
 
+async def test_trips_that_a_worker_died_over_are_entered_by_the_next_and_those_that_are_there_are_left_alone(
+    api: Api, office: TestOffice[Office], own_trips: Trips, calendars: FakeCalendars
+) -> None:
+    """As it is found when one dies once the calendar is known, and before the trips are asked for."""
+    give_calendar(own_trips, "Ana")
+    own_trips.trip(driver="Ana")
+    ana, lead = {"id": str(own_trips.drivers["Ana"])}, own_trips.people["supervisor"]
+    results = []
+    for _ in range(2):
+        await api.post("/webhook/make-driver-calendar", ana, by=lead)
+        await done(office)
+        results += [
+            row["result"] for row in own_trips.database.all("select result from background_tasks where task_type = %s", CALENDAR)
+        ]
+        forget(own_trips.database)
+    assert results == [{"created": False, "trips_to_enter": 1}, {"created": False, "trips_to_enter": 0}]
+    assert events(calendars) == {"Ana@cal.test": ["Transport: Jane Roe to QEII"]}
+
+
 async def test_a_calendar_that_is_missing_is_asked_for_and_one_deleted_at_google_is_made_anew(
     api: Api, office: TestOffice[Office], own_trips: Trips, calendars: FakeCalendars
 ) -> None:

@@ -10,7 +10,7 @@ from backhaul.core.errors import Gone, Misconfigured, OutcomeUnknown, Transient,
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Later, Retry, Run
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import clients, driver_times, drivers
+from backhaul.dispatch import calendar_events, clients, driver_times, drivers
 from backhaul.dispatch.appointments import Appointment
 from backhaul.dispatch.driver_forms import NewDriver
 from backhaul.dispatch.drivers import DriverRecord
@@ -74,9 +74,16 @@ async def create_driver_calendar(run: Run[Office], driver_id: UUID) -> dict[str,
     now = await drivers.get(run.db, driver.id)
     if now.email != driver.email or not now.active:
         await calendars_of(run.office).unshare_calendar(kept.calendar_id, driver.email)
-    trips = [] if kept.calendar_id == driver.google_calendar_id else await drivers.to_drive(run.db, driver.id)
+    trips = await _to_enter(run, driver, kept.calendar_id)
     await follow(run, [into_calendar(trip) for trip in trips])
     return {"created": kept.created, "trips_to_enter": len(trips)}
+
+
+async def _to_enter(run: Run[Office], driver: DriverRecord, calendar_id: str) -> list[Appointment]:
+    """The trips they are to drive that are not in that calendar yet: also those that an attempt before this one left out."""
+    events = await calendar_events.of_driver(run.db, driver.id)
+    entered = {event.appointment_id for event in events if event.calendar_id == calendar_id and event.synced_hash}
+    return [trip for trip in await drivers.to_drive(run.db, driver.id) if trip.id not in entered]
 
 
 async def _shared(run: Run[Office], driver: DriverRecord) -> KeptCalendar:
