@@ -260,9 +260,15 @@ class FakeCalendars(Failing):
             self.shared.append((calendar_id, share_with))
         return KeptCalendar(calendar_id=calendar_id, created=created)
 
-    async def share_calendar(self, calendar_id: str, email: str, *, tell: bool = False) -> None:
+    async def share_calendar(self, calendar_id: str, email: str, *, tell: bool = False, new: bool = False) -> None:
         self._called_about(calendar_id)
         self.shared.append((calendar_id, email))
+
+    async def unshare_calendar(self, calendar_id: str, email: str) -> bool:
+        self._called()
+        shared = (calendar_id, email) in self.shared
+        self.shared = [one for one in self.shared if one != (calendar_id, email)]
+        return shared
 
     async def knows(self, marker: str) -> bool:
         return marker in self.calendars

@@ -43,6 +43,8 @@ class House:
     client: UUID
     destination: UUID
     trip: UUID
+    driver: UUID  # who signs in as the driver
+    time_off: UUID
     asking: Actor | None = None
 
     @property
@@ -117,6 +119,18 @@ PEOPLE: dict[str, Verb] = {
     "POST /webhook/update-destination": Verb(LEAD, lambda house: {"id": str(house.destination), "notes": "ring once"}),
     "GET /webhook/get-all-destinations": Verb(LEAD),
     "GET /webhook/clinic-locations": Verb(ALL),
+    "POST /webhook/add-driver": Verb(LEAD, {"first_name": "Dee", "last_name": "Novo", "email": "dee@x.test"}),
+    "POST /webhook/update-driver": Verb(LEAD, lambda house: {"id": str(house.driver), "notes": "rings twice"}),
+    "POST /webhook/make-driver-calendar": Verb(LEAD, lambda house: {"id": str(house.driver)}),
+    "POST /webhook/create-driver-time-off": Verb(LEAD | {"driver"}, lambda house: away(house.driver)),
+    "POST /webhook/update-driver-time-off": Verb(
+        LEAD | {"driver"}, lambda house: away(house.driver) | {"id": str(house.time_off)}
+    ),
+    "POST /webhook/delete-driver-time-off": Verb(LEAD | {"driver"}, {"id": str(UUID(int=1))}, ok=404),
+    "GET /webhook/driver-management": Verb(STAFF),
+    "GET /webhook/driver-availability": Verb(LEAD),
+    "GET /webhook/driver-basic-info": Verb(STAFF),
+    "GET /webhook/get-driver-schedule": Verb(STAFF | {"driver"}, lambda house: {"driver_id": house.driver}),
     "GET /webhook/get-client": Verb(STAFF, lambda house: {"id": house.client}),
     "GET /webhook/get-audit-log": Verb(ADMIN),
     "GET /webhook/get-audit-log/export": Verb(ADMIN),
@@ -151,7 +165,15 @@ async def house(api: Api, admin: Actor) -> House:
     destination = api.database.value("insert into destinations (name, address) values ('QEII', '1796 Summer St') returning id")
     booked = await api.post("/webhook/save-appointment", ride(), by=people["booking_agent"])
     trip = UUID(booked.json()["appointmentId"])
-    return House(api, people, tasks, UUID(saved.json()["client_id"]), destination, trip)
+    driver = api.database.value(
+        "insert into drivers (first_name, last_name, email) values ('Ana', 'Driver', 'ana@x.test') returning id"
+    )
+    api.database.value("select private.link_user(%s, %s)", people["driver"].id, driver)
+    time_off = api.database.value(
+        "insert into driver_time_off (driver_id, start_date, end_date) values (%s, '2026-12-08', '2026-12-08') returning id",
+        driver,
+    )
+    return House(api, people, tasks, UUID(saved.json()["client_id"]), destination, trip, driver, time_off)
 
 
 def ride() -> dict[str, Any]:
@@ -161,6 +183,10 @@ def ride() -> dict[str, Any]:
         "location": "QEII",
         "locationAddress": "2 Clinic Rd",
     }
+
+
+def away(driver: UUID) -> dict[str, Any]:
+    return {"driver_id": str(driver), "start_date": "2026-12-07", "end_date": "2026-12-07"}
 
 
 def described(app: Any) -> set[str]:

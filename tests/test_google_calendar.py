@@ -336,6 +336,24 @@ async def test_a_driver_is_told_of_the_calendar_on_request(google: FarGoogle) ->
     assert google.requests[-1].url.params["sendNotifications"] == "true"
 
 
+async def test_who_is_to_read_a_calendar_no_more_does_not(google: FarGoogle) -> None:
+    calendar_id = await kept(google)
+    await google.calendar.share_calendar(calendar_id, "ana+1@demo.test")
+    assert await google.calendar.unshare_calendar(calendar_id, "ana+1@demo.test") is True
+    assert google.readers(calendar_id) == {}
+    assert await google.calendar.unshare_calendar(calendar_id, "ana+1@demo.test") is False
+    assert await google.calendar.unshare_calendar("lost@group.calendar.google.com", "ana@demo.test") is False
+
+
+async def test_a_calendar_made_a_moment_ago_is_shared_a_little_later(google: FarGoogle) -> None:
+    calendar_id = await kept(google)
+    google.fails("404", path="/calendar", method="POST", times=1)
+    with pytest.raises(Transient) as caught:
+        await google.calendar.share_calendar(calendar_id, "ana@demo.test", new=True)
+    assert caught.value.code == "calendar.not_yet"
+    await google.calendar.share_calendar(calendar_id, "ana@demo.test", new=True)
+
+
 async def test_sharing_what_is_not_there_says_so(google: FarGoogle) -> None:
     with pytest.raises(Gone) as caught:
         await google.calendar.share_calendar("lost@group.calendar.google.com", "ana@demo.test")

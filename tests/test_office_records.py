@@ -234,8 +234,8 @@ async def test_a_driver_looks_after_their_own_time_off_and_hears_of_trips_in_it(
         with pytest.raises(NotFound):
             await drivers.add_time_off(tx, NewTimeOff.model_validate(off(driver_id=str(ben))))
     async with as_("supervisor") as tx:
-        assert [row["id"] for row in await drivers.trips_during(tx, changed.after)] == [trip]
-        assert [row["id"] for row in await drivers.trips_during(tx, changed.before)] == [trip]
+        assert [row.id for row in await drivers.trips_during(tx, changed.after)] == [trip]
+        assert [row.id for row in await drivers.trips_during(tx, changed.before)] == [trip]
         of_ben = await drivers.add_time_off(tx, NewTimeOff.model_validate(off(driver_id=str(ben))))
     async with as_("driver") as tx:
         with pytest.raises(NotFound):

@@ -47,12 +47,19 @@ update public.drivers a
  where a.id = %(id)s
 
 -- name: put_calendar
--- the calendar that has been made for a driver; a calendar that is known already stays
-update public.drivers set google_calendar_id = %(calendar_id)s where id = %(id)s and google_calendar_id is distinct from %(calendar_id)s
+-- the calendar that has been made for a driver; whoever has changed to another kind meanwhile keeps none at Google
+update public.drivers set google_calendar_id = %(calendar_id)s
+ where id = %(id)s and google_calendar_id is distinct from %(calendar_id)s
+   and (%(calendar_id)s::text is null or preferred_calendar_type = 'google')
 
 -- name: trips_ahead
 select count(*) as count from public.appointments
  where driver_assigned = %(id)s and operation_status = 'assigned' and deleted_at is null and drop_off_time > public.task_now()
+
+-- name: to_drive
+select t.* from public.trips t
+ where t.driver_assigned = %(driver)s and t.operation_status = 'assigned' and t.deleted_at is null and t.drop_off_time > public.task_now()
+ order by t.pickuptime, t.id
 
 -- name: all
 -- with how they stand now: on leave, busy on a trip, available within their hours, or offline

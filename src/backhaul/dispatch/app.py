@@ -35,6 +35,7 @@ from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_
 from backhaul.dispatch.appointment_api import appointment_endpoints
 from backhaul.dispatch.client_lists import client_list_endpoints
 from backhaul.dispatch.destination_api import destination_endpoints
+from backhaul.dispatch.driver_api import driver_endpoints
 from backhaul.dispatch.no_password_api import no_password_endpoints
 from backhaul.dispatch.office import workflows
 from backhaul.dispatch.office_api import office_words_endpoints
@@ -96,6 +97,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         office_endpoints(shape),
         client_list_endpoints(),
         destination_endpoints(shape),
+        driver_endpoints(shape),
         audit_endpoints(),
         activity_endpoints(),
         appointment_endpoints(),

@@ -102,6 +102,10 @@ class DriverChange(NewDriver, Change):
     version: Annotated[int | None, forms.whole_number("Version", least=1, most=999_999_999)] = also("version")
 
 
+class OneDriver(Form):
+    id: Annotated[UUID, forms.record_id("Driver", required=True)] = also("id", "driver_id", "driverId")
+
+
 class _Stretch(Form):
     """One stretch, from the first day's start to the last day's end; all_day unless times are given."""
 

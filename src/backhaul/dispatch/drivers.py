@@ -10,6 +10,7 @@ from uuid import UUID
 from backhaul.core.errors import Conflict, NotFound
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx, jsonb
+from backhaul.dispatch.appointments import Appointment
 from backhaul.dispatch.changes import Changed, check_version, must_have_changed, only
 from backhaul.dispatch.driver_forms import DriverChange, NewDriver, NewTimeOff, TimeOffChange, Week
 from backhaul.outside.maps import Address, Found, Point
@@ -84,6 +85,11 @@ class DriverRecord:
     @property
     def label(self) -> str:
         return self.name
+
+    @property
+    def in_google(self) -> bool:
+        """Whether they are to have a calendar at Google."""
+        return self.active and self.preferred_calendar_type == "google"
 
     @property
     def start(self) -> Driver | None:
@@ -166,13 +172,18 @@ async def get(db: Db, driver_id: UUID) -> DriverRecord:
 
 
 async def put_calendar(db: Db, driver_id: UUID, calendar_id: str | None) -> None:
-    """Keeps which calendar was made for a driver; None when it is no longer there."""
+    """Keeps which calendar was made for a driver; None when they have none there any more. Not for one who keeps another kind."""
     await db.run(_sql.put_calendar, {"id": driver_id, "calendar_id": calendar_id})
 
 
 async def trips_ahead(db: Db, driver_id: UUID) -> int:
     """How many trips a driver still has to drive."""
     return int((await db.one(_sql.trips_ahead, {"id": driver_id}) or {"count": 0})["count"])
+
+
+async def to_drive(db: Db, driver_id: UUID) -> list[Appointment]:
+    """The trips a driver still has to drive, soonest first."""
+    return await db.all(_sql.to_drive, {"driver": driver_id}, into=Appointment)
 
 
 async def all_of_them(db: Db, *, q: str | None = None, active: bool | None = None, driver: UUID | None = None) -> list[Row]:
@@ -225,9 +236,10 @@ async def one_time_off(db: Db, entry_id: UUID) -> TimeOff:
     return entry
 
 
-async def trips_during(db: Db, entry: TimeOff) -> list[Row]:
+async def trips_during(db: Db, entry: TimeOff) -> list[Appointment]:
     """The trips that a driver was to drive then: whoever enters time off is told of them."""
-    return await db.all(_sql.trips_during, {"driver": entry.driver_id, "starts": entry.starts, "ends": entry.ends})
+    when = {"driver": entry.driver_id, "starts": entry.starts, "ends": entry.ends}
+    return await db.all(_sql.trips_during, when, into=Appointment)
 
 
 def _json(week: Week | None) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backhaul.core.errors import Unplaceable
 from backhaul.core.task import Run
-from backhaul.dispatch import clients, destinations
+from backhaul.dispatch import clients, destinations, drivers
 from backhaul.dispatch.clinic_times import Clinic
 from backhaul.dispatch.office import Office
 from backhaul.outside.maps import Found, Leg, Place, Point
@@ -16,6 +16,15 @@ async def home_of(run: Run[Office], client: clients.Client) -> Point:
         return client.home
     found: Found = await run.step("find the client's address", run.office.maps.locate, client.address)
     await clients.put_home(run.db, client, found)
+    return found.point
+
+
+async def driver_home(run: Run[Office], driver: drivers.Driver) -> Point:
+    """Raises: as home_of."""
+    if driver.home is not None:
+        return driver.home
+    found: Found = await run.step("find a driver's address", run.office.maps.locate, driver.address)
+    await drivers.put_home(run.db, driver, found)
     return found.point
 
 

@@ -144,15 +144,33 @@ class GoogleCalendar:
             await self._share(kept.calendar_id, share_with, tell=False, explain=explain)
         return kept
 
-    async def share_calendar(self, calendar_id: str, email: str, *, tell: bool = False) -> None:
+    async def share_calendar(self, calendar_id: str, email: str, *, tell: bool = False, new: bool = False) -> None:
         """Whoever has that e-mail address may see the calendar and change it. Safe to repeat.
 
         tell: Google sends them a message with a link. Their own list does not show a calendar before they follow one.
+        new: it was made a moment ago, so Google may not know it everywhere yet: Transient then, and not Gone.
 
         Raises: Transient, RateLimited; Gone without a calendar; Unplaceable on one that is not ours to share; Misconfigured;
         Malformed on an address that Google does not take.
         """
-        await self._share(calendar_id, email, tell=tell, explain=errors.explain)
+        await self._share(calendar_id, email, tell=tell, explain=errors.explain_share_of_new if new else errors.explain)
+
+    async def unshare_calendar(self, calendar_id: str, email: str) -> bool:
+        """That address may neither see nor change the calendar when this returns; whether this call ended it. Safe to repeat.
+
+        Raises: Transient, RateLimited; Unplaceable on a calendar that is not ours to share; Misconfigured; Malformed.
+        Source: Calendar API v3, Acl: delete; a rule's id is "user:<address>".
+        """
+        path = f"{_calendar(calendar_id)}/acl/{quote(f'user:{email}', safe='')}"
+        try:
+            answer = await self._outbound.send("DELETE", path, repeatable=True, explain=errors.explain)
+        except Gone as gone:
+            if gone.code in (errors.NO_CALENDAR, errors.DELETED):  # no such calendar, or nobody of that address in it
+                return False
+            raise
+        if answer.body:
+            raise self._outbound.unreadable("Asked to end the sharing, it answered with a page")
+        return True
 
     async def knows(self, marker: str) -> bool:
         """Whether a calendar with our mark is there. A harmless question, so also the one that asks whether Google answers."""

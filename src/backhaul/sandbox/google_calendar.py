@@ -103,6 +103,7 @@ class GoogleCalendars:
             Call("PATCH", one, self._patch),
             Call("DELETE", one, self._delete),
             Call("POST", f"{one}/acl", self._share),
+            Call("DELETE", f"{one}/acl/{{rule}}", self._unshare),
             Call("GET", "/calendar/v3/users/me/calendarList", self._list),
         ]
 
@@ -154,6 +155,14 @@ class GoogleCalendars:
         if role not in ROLES:
             raise refused(400, "invalid", f"Invalid role: {role}")
         return JSONResponse(self._grant(str(calendar["id"]), str(scope["value"]), role))
+
+    def _unshare(self, ask: Ask) -> Response:
+        calendar = self._reception.calendar(ask, self._reception.admit(ask), role="owner")
+        key = f"{calendar['id']}/{ask.params['rule']}"
+        if self._store.get("acl", key) is None:
+            raise refused(404, "notFound", "Not Found")
+        self._store.remove("acl", key)
+        return Response(status_code=204)
 
     def _list(self, ask: Ask) -> Response:
         user = self._reception.admit(ask)

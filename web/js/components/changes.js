@@ -7,6 +7,7 @@ const Changes = (() => {
   const { el } = Dom
   const FEW = 5
   const WORDS = Object.freeze({ create: "added it", update: "changed", import: "imported it" })
+  const ACTS = Object.freeze({ create_time_off: "entered time off", update_time_off: "changed time off:", delete_time_off: "removed time off", make_driver_calendar: "asked for the calendar" })
   const FIELDS = Object.freeze({
     firstname: "first name",
     lastname: "last name",
@@ -17,6 +18,10 @@ const Changes = (() => {
     mapaddress: "map address",
     primary_clinic_id: "usual clinic",
     driver_gender_requirement: "driver",
+    workload_percentage: "workload",
+    preferred_calendar_type: "calendar",
+    vehicle_description: "vehicle",
+    active: "whether they are active",
   })
 
   /**
@@ -43,7 +48,7 @@ const Changes = (() => {
 
   function item(change) {
     const fields = (change.fields ?? []).map((name) => FIELDS[name] ?? name.replaceAll("_", " "))
-    const verb = WORDS[change.action.split("_")[0]] ?? change.action.replaceAll("_", " ")
+    const verb = ACTS[change.action] ?? WORDS[change.action.split("_")[0]] ?? change.action.replaceAll("_", " ")
     return el(
       "li",
       {},

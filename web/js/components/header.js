@@ -10,6 +10,7 @@ const Header = (() => {
   const PAGES = Object.freeze([
     { page: "dashboard", href: "dashboard.html", label: "Dashboard", icon: "house" },
     { page: "clients", href: "clients.html", label: "Clients", icon: "people" },
+    { page: "drivers", href: "drivers.html", label: "Drivers", icon: "truck-front" },
     { page: "destinations", href: "destinations.html", label: "Destinations", icon: "geo-alt" },
     { page: "admin", href: "admin.html", label: "Admin", icon: "person-gear" },
     { page: "audit", href: "audit.html", label: "Audit log", icon: "journal-text" },

@@ -13,7 +13,7 @@ from backhaul.dispatch import clients, clinic_times, drivers, wanted_times
 from backhaul.dispatch.client_forms import NewClient
 from backhaul.dispatch.clinic_times import Home
 from backhaul.dispatch.office import STAFF, Office, workflow
-from backhaul.dispatch.placing import ends, home_of, second_home_of
+from backhaul.dispatch.placing import driver_home, ends, home_of, second_home_of
 from backhaul.outside.maps import Leg, Place, Point
 from backhaul.outside.quo import Contact, Kept
 
@@ -116,14 +116,10 @@ async def _starting_points(run: Run[Office]) -> tuple[dict[UUID, Leg], list[Plac
     unknown: dict[UUID, Leg] = {}
     starts: list[Place] = []
     for driver in await drivers.with_homes(run.db):
-        home = driver.home
-        if home is None:
-            try:
-                found = await run.step("find a driver's address", run.office.maps.locate, driver.address)
-            except Unplaceable as problem:
-                unknown[driver.id] = Leg(error=f"The driver's own address: {problem.message}")
-                continue
-            await drivers.put_home(run.db, driver, found)
-            home = found.point
-        starts.append(Place(id=driver.id, point=home))
+        try:
+            home = await driver_home(run, driver)
+        except Unplaceable as problem:
+            unknown[driver.id] = Leg(error=f"The driver's own address: {problem.message}")
+        else:
+            starts.append(Place(id=driver.id, point=home))
     return unknown, starts

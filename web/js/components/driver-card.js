@@ -1,0 +1,262 @@
+"use strict"
+
+/**
+ * One driver in full: how they stand, their week and its trips, time off, and the history of the work done in the background.
+ */
+const DriverCard = (() => {
+  const { el, fill, icon, byId } = Dom
+  const SOON_MS = 150
+  const PAGE_TITLE = document.title
+  const LOOKS = Object.freeze({ pending: "waiting", assigned: "working", completed: "done", cancelled: "failed" })
+
+  let shownId = null
+  let asked = 0
+  let soon = 0
+  /** A day of the week that is shown; null: this one. @type {string|null} */
+  let day = null
+  /** @type {{text: string, warnings: any[], undo?: any}|null} */
+  let note = null
+  /** @type {any} */
+  let data = null
+  let on = { close: () => {}, changed: () => {} }
+
+  /** @param {{close: () => void, changed: () => void}} options changed: something was saved here that the list shows too */
+  function init(options) {
+    on = options
+    TimeOffForm.init({ onSaved: (answer) => done(answer) })
+  }
+
+  /**
+   * @param {string} id
+   * @param {{highlight?: boolean, focus?: boolean}} [options] highlight: mark its failures, for who comes from a failure notice
+   */
+  async function show(id, { highlight = false, focus = true } = {}) {
+    shownId = id
+    data = note = day = null
+    const card = byId("driverCard")
+    card.hidden = false
+    card.classList.toggle("highlight", highlight)
+    draw(el("p", { class: "loading", role: "status" }, "Loading the driver…"))
+    if (focus) card.focus()
+    await read()
+  }
+
+  /** What was just saved of it, in the server's words; and the record is read again. */
+  async function saved(answer) {
+    note = noteOf(answer)
+    await read()
+    byId("driverCard").querySelector("[data-focus=edit]")?.focus()
+  }
+
+  function hide() {
+    shownId = data = note = null
+    asked += 1
+    byId("driverCard").hidden = true
+    document.title = PAGE_TITLE
+  }
+
+  /** A task of this driver changed: shown at once, and the rest read again shortly after. */
+  function hear(task) {
+    if (!shownId || task.entity_id !== shownId) return
+    if (data) {
+      const known = data.tasks.findIndex((one) => one.id === task.id)
+      if (known >= 0) data.tasks[known] = { ...data.tasks[known], ...task }
+      else data.tasks.unshift(task)
+      drawData()
+    }
+    clearTimeout(soon)
+    soon = setTimeout(read, SOON_MS)
+  }
+
+  /** Events may have been missed: looks again at what is shown. */
+  function catchUp() {
+    if (data) read()
+  }
+
+  async function read() {
+    if (!shownId) return
+    asked += 1
+    const mine = asked
+    const query = new URLSearchParams({ driver_id: shownId, ...(day && { day }) })
+    try {
+      const answer = await APIClient.get(`/get-driver-schedule?${query}`)
+      if (mine !== asked) return
+      data = answer.data
+      drawData()
+    } catch (error) {
+      if (mine !== asked) return
+      draw(null, Dom.problem(error, el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: read }, "Try again")))
+    }
+  }
+
+  // ── Drawing ──
+
+  function draw(title, ...content) {
+    const card = byId("driverCard")
+    const close = el("button", { type: "button", class: "btn btn-sm btn-quiet", "data-focus": "close", onclick: () => on.close() }, icon("x-lg"), "Close")
+    const may = data && hasFeaturePermission("canManageDrivers")
+    const edit = el("button", { type: "button", class: "btn btn-sm btn-soft", "data-focus": "edit", onclick: () => DriverForm.edit(data.driver) }, "Edit")
+    const key = card.contains(document.activeElement) ? document.activeElement.closest("[data-focus]")?.dataset.focus : null
+    fill(card, el("header", { class: "client-head" }, el("div", {}, title), el("div", { class: "client-acts" }, may && edit, close)), ...content)
+    if (key) (card.querySelector(`[data-focus="${CSS.escape(key)}"]`) ?? card).focus()
+  }
+
+  function drawData() {
+    const { driver, tasks } = data
+    document.title = `${driver.name} · ${PAGE_TITLE}`
+    const failing = tasks.some(OpenFailures.isOpen)
+    draw(
+      [el("h2", {}, driver.name), el("p", {}, DriverState.chip(driver))],
+      el("div", { role: "status" }, note && noteNode()),
+      driver.home_found === "approximate" &&
+        el("p", { class: "notice" }, icon("geo-alt"), el("span", {}, "Home found only approximately — check the address")),
+      DriverRecord.build(data, hear),
+      failing && history(tasks), // what needs a person comes first
+      week(driver),
+      TimeOff.build(driver, data.time_off, { onDone: done }),
+      trips(data.trips),
+      !failing && history(tasks),
+      Changes.build(data.changes, "driver", driver.id),
+    )
+  }
+
+  function week(driver) {
+    const [monday, sunday] = [driver.week[0]?.day, driver.week[6]?.day]
+    if (!monday) return null
+    const { kept, driven, trips } = DriverWeek.sum(driver.week)
+    const now = monday <= DriverWeek.today() && DriverWeek.today() <= sunday
+    const said = `${DriverWeek.hours(driven)} booked of ${DriverWeek.hours(kept)} kept, ${Format.count(trips, "trip")}`
+    return el(
+      "section",
+      { "aria-labelledby": "weekHeading" },
+      el(
+        "div",
+        { class: "section-head" },
+        el("h3", { id: "weekHeading" }, now ? "This week" : `${DriverWeek.day(monday)} – ${DriverWeek.day(sunday)}`),
+        el(
+          "div",
+          { class: "week-steps" },
+          step("chevron-left", "week-before", "The week before", DriverWeek.later(monday, -7)),
+          !now && step(null, "week-now", "This week", null),
+          step("chevron-right", "week-after", "The week after", DriverWeek.later(monday, 7)),
+        ),
+      ),
+      el("p", { class: "quiet small" }, said),
+      DriverWeek.table(driver.week, data.time_off),
+    )
+  }
+
+  function step(name, key, label, to) {
+    const go = async () => {
+      day = to
+      await read()
+      Dom.announce(byId("weekHeading").textContent)
+    }
+    const looks = name ? { class: "icon-button", "aria-label": label, title: label } : { class: "btn btn-sm btn-quiet" }
+    return el("button", { type: "button", "data-focus": key, onclick: go, ...looks }, name ? icon(name) : label)
+  }
+
+  /** What is still to be driven that week; what is over is a click away. */
+  function trips(all) {
+    const over = all.filter((trip) => Date.parse(trip.drop_off_time) <= Date.now())
+    const ahead = all.filter((trip) => !over.includes(trip))
+    return el(
+      "section",
+      { "aria-labelledby": "tripsHeading" },
+      el("h3", { id: "tripsHeading" }, "Trips that week", all.length > 0 && el("span", { class: "quiet" }, ` ${ahead.length} ahead`)),
+      all.length === 0 && el("p", { class: "quiet" }, "None."),
+      ahead.length > 0 && el("ol", { class: "history" }, ahead.map(tripItem)),
+      over.length > 0 &&
+        el("details", { class: "more" }, el("summary", {}, `${over.length} that are over`), el("ol", { class: "history" }, over.map(tripItem))),
+    )
+  }
+
+  function tripItem(trip) {
+    const who = trip.client_name ?? trip.event_name
+    const name = hasPageAccess("appointments") ? el("a", { href: `appointments.html?id=${encodeURIComponent(trip.id)}` }, who) : el("strong", {}, who)
+    return el(
+      "li",
+      {},
+      el(
+        "p",
+        { class: "history-head" },
+        el("strong", { class: "figure" }, `${Format.dateTime(trip.pickuptime)}–${Format.time(trip.drop_off_time)}`),
+        trip.operation_status !== "assigned" &&
+          el("span", { class: "chip", "data-state": LOOKS[trip.operation_status] }, el("span", { class: "chip-state" }, trip.operation_status)),
+      ),
+      el("p", {}, name, el("span", { class: "quiet" }, ` · ${trip.locationname ?? trip.locationaddress ?? "place not given"}`)),
+    )
+  }
+
+  function history(tasks) {
+    return TaskHistory.build(tasks, {
+      onRetried: hear,
+      correct: (task) =>
+        task.task_type === "calculate_driver_drive_times" && ["maps.not_found", "maps.no_address"].includes(task.error_code)
+          ? { label: "Correct the address", act: () => DriverForm.edit(data.driver, { at: "home_address" }) }
+          : null,
+    })
+  }
+
+  // ── After something was done ──
+
+  async function done(answer, undo = undefined) {
+    if (answer.driver_id !== shownId) return
+    note = { ...noteOf(answer), undo }
+    await read()
+    on.changed()
+    const card = byId("driverCard")
+    card.querySelector(undo ? "[data-focus=undo]" : "[data-focus=add-off]")?.focus({ preventScroll: true })
+    card.querySelector("[role=status]")?.scrollIntoView({ block: "nearest" })
+  }
+
+  /** The server's words; what is to be given to somebody else stands below, to be opened one by one. */
+  function noteOf(answer) {
+    const warnings = answer.warnings ?? []
+    return { text: warnings.reduce((text, warning) => text.replace(warning, "").trim(), answer.message), warnings: answer.trips ?? [] }
+  }
+
+  function noteNode() {
+    return [el("p", { class: "saved" }, icon("check-lg"), el("span", {}, note.text), note.undo && undoButton(note.undo)), reassign(note.warnings)]
+  }
+
+  function undoButton({ text, act }) {
+    const button = el("button", { type: "button", class: "btn btn-sm btn-quiet", "data-focus": "undo", onclick: go }, icon("arrow-counterclockwise"), text)
+    async function go() {
+      if (button.getAttribute("aria-disabled") === "true") return
+      button.setAttribute("aria-disabled", "true")
+      try {
+        done(await act())
+      } catch (error) {
+        button.parentElement.after(Dom.problem(error))
+      } finally {
+        button.removeAttribute("aria-disabled")
+      }
+    }
+    return button
+  }
+
+  /** @param {any[]} trips that need another driver: {id, label} */
+  function reassign(trips) {
+    return (
+      trips.length > 0 &&
+      el(
+        "div",
+        { class: "notice" },
+        icon("exclamation-circle"),
+        el(
+          "div",
+          {},
+          el("p", {}, `${Format.count(trips.length, "trip needs", "trips need")} another driver:`),
+          el(
+            "ul",
+            { class: "plain-list" },
+            trips.map((trip) => el("li", {}, el("a", { href: `appointments.html?id=${encodeURIComponent(trip.id)}` }, trip.label))),
+          ),
+        ),
+      )
+    )
+  }
+
+  return Object.freeze({ init, show, saved, hide, hear, catchUp })
+})()
