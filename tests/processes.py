@@ -127,6 +127,10 @@ class StandIn:
         """The text messages that were sent, in the order they were."""
         return list(self._web.get("/_stand-ins/state/message").json()["documents"])
 
+    def mails(self) -> list[dict[str, Any]]:
+        """The mails that were taken on: from, to, file."""
+        return list(self._web.get("/_stand-ins/state/mail").json()["documents"])
+
     def calls(self) -> list[dict[str, Any]]:
         """Quo's calls, in the order they came."""
         return list(self._web.get("/_stand-ins/journal", params={"service": "quo"}).json()["calls"])

@@ -38,8 +38,17 @@ returning id, client_id
 -- name: invoice
 select id from private.create_invoice(%(ids)s::uuid[])
 
--- name: sent
-select id from private.set_invoice_status(%(id)s, 'sent')
+-- name: paper
+-- drawn in the background, as after every save
+select public.create_background_task('invoice', %(id)s, i.invoice_number || ', ' || i.bill_to_name || ' (' || i.knumber || ')', 'generate_invoice_pdf',
+                                     args => jsonb_build_object('invoice_id', i.id), once_key => 'generate_invoice_pdf:' || i.id) as id
+  from public.invoices i where i.id = %(id)s
+
+-- name: marked
+select id from private.set_invoice_status(%(id)s, %(status)s)
+
+-- name: void
+select id from private.void_invoice(%(id)s)
 
 -- name: away
 insert into public.driver_time_off (driver_id, start_date, end_date, reason) values (%(driver)s, %(day)s, %(day)s, 'Holiday')

@@ -35,6 +35,7 @@ from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_
 from backhaul.dispatch.appointment_api import appointment_endpoints
 from backhaul.dispatch.client_lists import client_list_endpoints
 from backhaul.dispatch.destination_api import destination_endpoints
+from backhaul.dispatch.invoice_api import invoice_endpoints
 from backhaul.dispatch.no_password_api import no_password_endpoints
 from backhaul.dispatch.office import workflows
 from backhaul.dispatch.outside import outside
@@ -97,6 +98,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         audit_endpoints(),
         activity_endpoints(),
         appointment_endpoints(),
+        invoice_endpoints(shape),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)
