@@ -127,6 +127,7 @@ PEOPLE: dict[str, Verb] = {
     "GET /webhook/get-invoices": Verb(LEAD),
     "GET /webhook/get-invoice": Verb(LEAD, {"id": str(UUID(int=1))}, ok=404),
     "GET /webhook/get-invoice-pdf": Verb(LEAD, {"id": str(UUID(int=1))}, ok=404),
+    "GET /webhook/get-clients-to-invoice": Verb(LEAD),
     "GET /webhook/get-finance-appointments": Verb(LEAD),
     "POST /webhook/create-invoice": Verb(LEAD, {"appointmentIds": [str(UUID(int=1))]}, ok=404),
     "POST /webhook/send-invoice": Verb(LEAD, {"id": str(UUID(int=1)), "emailTo": "jane@example.test"}, ok=404),

@@ -184,21 +184,29 @@ async def test_what_is_to_be_invoiced_is_told_by_client_and_by_trip(api: Api, ow
     one, two = own_trips.completed(rate=80), own_trips.completed("2026-11-19 09:00", rate=None)
     johns, unready = own_trips.completed("2026-11-18 09:00", client_id=john), own_trips.completed("2026-11-17 09:00")
     own_trips.set(unready, invoice_status="not_ready")
+    nobodys = own_trips.trip("2026-11-16 09:00", "Cem", client_id=None, appointment_type="support", event_name="Foot clinic")
+    own_trips.set(nobodys, operation_status="completed")
     await api.post("/webhook/mark-driver-paid", {"id": str(one)}, by=sue)
-    body = (await api.get("/webhook/get-finance-appointments", by=sue)).json()
+    body = (await api.get("/webhook/get-clients-to-invoice", by=sue)).json()
     assert [(row["knumber"], row["trips"], row["subtotal"], row["without_rate"]) for row in body["clients"]] == [
         ("K1234567", 2, "80.00", 1),
         ("K7654321", 1, "80.00", 0),
     ]
-    assert (body["count"], body["default_rate"], body["tax_rate"]) == (3, None, "0.14")
+    assert (body["count"], body["trips"], body["subtotal"], body["next"]) == (2, 3, "160.00", None)
+    first = (await api.get("/webhook/get-clients-to-invoice", by=sue, limit=1)).json()
+    rest = (await api.get("/webhook/get-clients-to-invoice", by=sue, limit=1, after=first["next"])).json()
+    assert ([row["knumber"] for row in rest["clients"]], rest["count"], rest["next"]) == (["K7654321"], 2, None)
+    refused(await api.get("/webhook/get-clients-to-invoice", by=sue, after=str(UUID(int=1))), 404)
+    every = (await api.get("/webhook/get-finance-appointments", by=sue)).json()
+    assert (every["count"], every["default_rate"], every["tax_rate"]) == (3, None, "0.14")
     mine = (await api.get("/webhook/get-finance-appointments", by=sue, client=str(own_trips.jane))).json()["appointments"]
     assert [(trip["id"], trip["custom_rate"], trip["driver_paid_at"] is not None) for trip in mine] == [
         (str(two), None, False),
         (str(one), "80.00", True),
     ]
     own_trips.database.all("update office_settings set value = '70' where key = 'default_rate'")
-    later = (await api.get("/webhook/get-finance-appointments", by=sue, q="jane")).json()
+    later = (await api.get("/webhook/get-clients-to-invoice", by=sue, q="jane")).json()
     assert [(row["subtotal"], row["without_rate"]) for row in later["clients"]] == [("150.00", 0)]
     waiting = (await api.get("/webhook/get-finance-appointments", by=sue, invoice_status="not_ready")).json()
-    assert ([trip["id"] for trip in waiting["appointments"]], waiting["clients"]) == ([str(unready)], [])
+    assert [trip["id"] for trip in waiting["appointments"]] == [str(unready)]
     assert str(johns) not in str(waiting)

@@ -39,7 +39,7 @@ select a.action, a.user_name, a.created_at, a.details
 select appointment_id, place, served_on, description, rate from public.invoice_lines where invoice_id = %(id)s order by place
 
 -- name: place
-select invoice_created_at as after_time, id as after_id from public.invoices where id = %(id)s
+select invoice_created_at as after_time, invoice_number as after_number from public.invoices where id = %(id)s
 
 -- name: page
 -- newest first
@@ -53,8 +53,8 @@ select i.id, i.invoice_number, i.client_id, i.knumber, i.bill_to_name, i.invoice
    and (not %(overdue)s or i.due_date < private.local_day(public.task_now()))
    and (%(client)s::uuid is null or i.client_id = %(client)s)
    and (%(q)s::text is null or i.invoice_number ilike %(q)s or i.bill_to_name ilike %(q)s or i.knumber ilike %(q)s)
-   and (%(after_id)s::uuid is null or (i.invoice_created_at, i.id) < (%(after_time)s::timestamptz, %(after_id)s::uuid))
- order by i.invoice_created_at desc, i.id desc
+   and (%(after_number)s::text is null or (i.invoice_created_at, i.invoice_number) < (%(after_time)s::timestamptz, %(after_number)s::text))
+ order by i.invoice_created_at desc, i.invoice_number desc
  limit %(limit)s
 
 -- name: count
@@ -89,9 +89,26 @@ select a.id, a.operation_status, a.invoice_status, coalesce(c.full_name || ' (' 
  where a.id = any (%(ids)s) and a.deleted_at is null
  order by a.appointmenttime, a.id
 
--- name: paid_when
--- when those who drove and booked a trip were paid for it
-select appointment_id as id, driver_paid_at, booking_agent_paid_at from public.appointment_costs where appointment_id = any (%(ids)s)
+-- name: trip_place
+select appointmenttime as after_time, id as after_id from public.appointments where id = %(id)s
+
+-- name: trips_page
+-- clients' completed trips, the oldest first; what is nobody's trip is never invoiced
+select t.*, k.driver_paid_at, k.booking_agent_paid_at
+  from public.trips t left join public.appointment_costs k on k.appointment_id = t.id
+ where t.deleted_at is null and t.client_id is not null and t.operation_status = 'completed' and t.invoice_status = %(invoice_status)s
+   and (%(client)s::uuid is null or t.client_id = %(client)s)
+   and (%(q)s::text is null or t.client_name ilike %(q)s or t.knumber ilike %(q)s or t.locationname ilike %(q)s or t.driver_name ilike %(q)s)
+   and (%(after_id)s::uuid is null or (t.appointmenttime, t.id) > (%(after_time)s::timestamptz, %(after_id)s::uuid))
+ order by t.appointmenttime, t.id
+ limit %(limit)s
+
+-- name: trips_count
+select count(*) as count
+  from public.trips t
+ where t.deleted_at is null and t.client_id is not null and t.operation_status = 'completed' and t.invoice_status = %(invoice_status)s
+   and (%(client)s::uuid is null or t.client_id = %(client)s)
+   and (%(q)s::text is null or t.client_name ilike %(q)s or t.knumber ilike %(q)s or t.locationname ilike %(q)s or t.driver_name ilike %(q)s)
 
 -- name: set_ready
 update public.appointments set invoice_status = case when %(ready)s then 'ready' else 'not_ready' end

@@ -131,6 +131,7 @@ async def _live_through(tx: Tx, office: _Office, today: date, rows: Sequence[Row
             await tx.one(_sql.void, invoice)
         elif fate:
             await tx.one(_sql.marked, invoice | {"status": fate})
+    await tx.run(_sql.forget_a_rate, {"ids": past})
     if len(office.drivers) > 1:
         for ahead in (0, 1):
             await tx.run(_sql.away, {"driver": office.drivers[-1], "day": today + timedelta(days=ahead)})

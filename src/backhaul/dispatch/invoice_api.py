@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from backhaul.core.errors import Conflict, Forbidden
+from backhaul.core.errors import Conflict, Forbidden, NotFound
 from backhaul.core.http import Answer, Asking, person
 from backhaul.core.queries import Queries
 from backhaul.core.store import Row
 from backhaul.core.task_api import Shape
 from backhaul.dispatch import appointment_lists, invoices, office_settings
-from backhaul.dispatch.appointment_lists import Wanted
 from backhaul.dispatch.office import LEAD
 
 _tasks = Queries("tasks")
@@ -81,6 +81,33 @@ def invoice_endpoints(shape: Shape) -> APIRouter:
         name = f'attachment; filename="{invoice.invoice_number}.pdf"'
         return Response(paper, media_type="application/pdf", headers={"content-disposition": name, "cache-control": "no-store"})
 
+    @api.get("/webhook/get-clients-to-invoice")
+    async def get_clients_to_invoice(
+        request: Request,
+        claims: Asking,
+        *,
+        q: _Words = None,
+        after: _After = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> Any:
+        """Clients with trips that are ready for an invoice, by name, and what these come to before tax. Totals are of all."""
+        async with person(request, claims) as (tx, who):
+            _lead_only(who)
+            found = await invoices.ready(tx, q=q)
+        ids = [row["client_id"] for row in found]
+        if after is not None and after not in ids:
+            raise NotFound("There is no such page", "The list has changed since", "Start from the first page", code="cursor")
+        begin = ids.index(after) + 1 if after else 0
+        page = found[begin : begin + limit]
+        return {
+            "success": True,
+            "clients": page,
+            "count": len(found),
+            "trips": sum(row["trips"] for row in found),
+            "subtotal": sum((row["subtotal"] or Decimal(0) for row in found), Decimal(0)),
+            "next": page[-1]["client_id"] if begin + limit < len(found) else None,
+        }
+
     @api.get("/webhook/get-finance-appointments")
     async def get_finance_appointments(
         request: Request,
@@ -94,33 +121,25 @@ def invoice_endpoints(shape: Shape) -> APIRouter:
         after: _After = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> Any:
-        """Completed trips by time. Of those that are ready also by client, with what they come to, before tax.
+        """Clients' completed trips, the oldest first, with what is asked for them.
 
-        A trip costs its rate; without one, the office's default_rate; where there is neither, it cannot be invoiced.
+        A trip costs its custom_rate; without one, the office's default_rate; where there is neither, it cannot be invoiced.
         """
-        wanted = Wanted(status=("completed",), invoice_status=invoice_status, client=client, q=q)
         async with person(request, claims) as (tx, who):
             _lead_only(who)
-            page = await appointment_lists.page(tx, wanted, after=after, limit=limit)
-            paid = await invoices.paid_when(tx, [trip["id"] for trip in page.trips])
+            page = await invoices.trips_page(tx, invoice_status, client=client, q=q, after=after, limit=limit)
             office = await office_settings.read(tx)
-            clients = await invoices.ready(tx, q=q) if invoice_status == "ready" and after is None else []
-        trips = [appointment_lists.wire(row, costs=True) | paid.get(row["id"], _UNPAID) | {"id": row["id"]} for row in page.trips]
         return {
             "success": True,
-            "appointments": trips,
+            "appointments": [appointment_lists.wire(row, costs=True) for row in page.trips],
             "count": page.count,
             "next": page.next,
-            "clients": clients,
             "default_rate": office.default_rate,
             "tax_rate": office.tax_rate,
             "invoice_due_days": office.invoice_due_days,
         }
 
     return api
-
-
-_UNPAID: Row = {"driver_paid_at": None, "booking_agent_paid_at": None}
 
 
 def _lead_only(who: Row) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 from backhaul.core.errors import Conflict, NotFound
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx
+from backhaul.dispatch import appointment_lists
 from backhaul.dispatch.invoice_forms import InvoiceStatus, NewInvoice, SendInvoice, TripsReady
 
 _sql = Queries("invoices")
@@ -174,12 +175,7 @@ async def page(
         "client": client,
         "q": _pattern(q),
     }
-    begin: Row = {"after_time": None, "after_id": None}
-    if after is not None:
-        place = await db.one(_sql.place, {"id": after})
-        if place is None:
-            raise NotFound("There is no such page", "The cursor was not made here", "Start from the first page", code="cursor")
-        begin = place
+    begin = await _begin(db, _sql.place, after) or {"after_time": None, "after_number": None}
     rows = await db.all(_sql.page, {**found, **begin, "limit": limit + 1})
     count = await db.one(_sql.count, found) or {"count": 0, "open_total": Decimal(0)}
     following = str(rows[limit - 1]["id"]) if len(rows) > limit else None
@@ -201,9 +197,19 @@ async def trips(db: Db, ids: Sequence[UUID]) -> list[Trip]:
     return found
 
 
-async def paid_when(db: Db, ids: Sequence[UUID]) -> dict[UUID, Row]:
-    """When driver and booking agent were paid for these trips."""
-    return {row["id"]: row for row in await db.all(_sql.paid_when, {"ids": list(ids)})}
+async def trips_page(
+    db: Db, invoice_status: str, *, client: UUID | None = None, q: str | None = None, after: UUID | None = None, limit: int = 50
+) -> appointment_lists.Page:
+    """Clients' completed trips of that invoice_status, the oldest first, with when driver and agent were paid.
+
+    Raises: NotFound for a cursor nobody made.
+    """
+    found = {"invoice_status": invoice_status, "client": client, "q": _pattern(q)}
+    begin = await _begin(db, _sql.trip_place, after) or {"after_time": None, "after_id": None}
+    rows = await db.all(_sql.trips_page, {**found, **begin, "limit": limit + 1})
+    count = await db.one(_sql.trips_count, found) or {"count": 0}
+    following = str(rows[limit - 1]["id"]) if len(rows) > limit else None
+    return appointment_lists.Page(rows[:limit], following, count["count"])
 
 
 async def set_ready(tx: Tx, form: TripsReady) -> list[UUID]:
@@ -225,6 +231,15 @@ async def document(db: Db, invoice_id: UUID) -> bytes | None:
     """The PDF as it was made; None while it is being made."""
     row = await db.one(_sql.document, {"id": invoice_id})
     return bytes(row["content"]) if row else None
+
+
+async def _begin(db: Db, query: bytes, after: UUID | None) -> Row | None:
+    if after is None:
+        return None
+    place = await db.one(query, {"id": after})
+    if place is None:
+        raise NotFound("There is no such page", "The cursor was not made here", "Start from the first page", code="cursor")
+    return place
 
 
 def _pattern(q: str | None) -> str | None:

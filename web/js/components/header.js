@@ -11,6 +11,7 @@ const Header = (() => {
     { page: "dashboard", href: "dashboard.html", label: "Dashboard", icon: "house" },
     { page: "clients", href: "clients.html", label: "Clients", icon: "people" },
     { page: "destinations", href: "destinations.html", label: "Destinations", icon: "geo-alt" },
+    { page: "finance", href: "invoices.html", label: "Invoices", icon: "receipt" },
     { page: "admin", href: "admin.html", label: "Users", icon: "person-gear" },
     { page: "audit", href: "audit.html", label: "Audit log", icon: "journal-text" },
   ])
