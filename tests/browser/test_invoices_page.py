@@ -1,8 +1,9 @@
-"""The invoices page, as supervisors keep it: choose trips, create, send, mark, void; and what the mail server's failures look like."""
+"""The invoices page, as supervisors keep it: choose trips, create, send, mark, void; and a mail that fails."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -20,18 +21,20 @@ with made as (
          (select id from public.drivers order by name limit 1) r
    where c.knumber = %(knumber)s returning id),
 priced as (
-  insert into public.appointment_costs (appointment_id, custom_rate) select id, %(rate)s::numeric from made where %(rate)s is not null)
+  insert into public.appointment_costs (appointment_id, custom_rate)
+  select id, %(rate)s::numeric from made where %(rate)s is not null)
 select id from made
 """
+_DAYS = count(30)
 
 
 def driven(portal: Portal, *rates: float | None, ready: bool = True, first: str = "Ida") -> dict[str, Any]:
-    """A client with completed trips of these rates, one a day up to yesterday; the answer to her saving, and `trips`."""
+    """A client with completed trips of these rates, each on a day of its own; the answer to her saving, and `trips`."""
     client = portal.client(first, "Invoiced")
     trips = []
     with portal.database() as database:
-        for day, rate in enumerate(rates, 1):
-            at = datetime.now(UTC) - timedelta(days=day)
+        for rate in rates:
+            at = datetime.now(UTC) - timedelta(days=next(_DAYS))  # one driver drives them all
             (trip,) = database.execute(_DRIVEN, {"at": at, "knumber": client["kNumber"], "rate": rate}).fetchone() or ()
             trips.append(str(trip))
             if ready:
@@ -70,7 +73,7 @@ async def test_trips_are_chosen_invoiced_and_the_invoice_sent_before_ones_eyes(p
     await expect(card.get_by_role("heading", level=2)).to_contain_text("INV-")
     await expect(card.locator(".saved")).to_contain_text("created: $188.73. Its PDF follows in the background, and goes to jane@")
     await expect(card.locator(".user-title .chip")).to_have_text("sent")
-    await expect(card.locator(".history .chip")).to_have_text(["E-mail done", "PDF done"])
+    await expect(card.locator(".history .chip[data-state=done]")).to_have_count(2)
     number = await card.get_by_role("heading", level=2).text_content()
     await expect(one.page.locator("#list tbody tr", has_text=f"{number}")).to_contain_text("sent")
     async with one.page.expect_download() as download:
@@ -180,6 +183,7 @@ async def test_completed_trips_are_marked_ready_together(person: People, portal:
     await expect(one.page.locator("#listState")).to_contain_text("No completed trip matches")
     await one.page.get_by_role("button", name="To invoice").click()
     await one.page.get_by_label("Search", exact=True).fill(client["kNumber"])
+    await expect(one.page.locator("#list tbody tr")).to_have_count(1)
     await expect(one.page.locator("#list tbody tr")).to_contain_text("$170.00")
 
 
