@@ -39,6 +39,7 @@ create table public.invoices (
   created_by          uuid references public.users,
   invoice_created_at  timestamptz not null default public.task_now(),
   updated_at          timestamptz not null default public.task_now(),
+  mail_to             text,                           -- whom it was last sent to, or is on its way to
   constraint known_status check (invoice_status in ('created', 'sent', 'paid', 'void')),
   constraint numbered     check (invoice_number ~ '^INV-[0-9]{4,}$'),
   constraint taxed        check (invoice_tax = round(invoice_subtotal * tax_rate, 2)),
@@ -233,6 +234,37 @@ begin
   return invoice;
 end $$;
 
+-- Whom it is sent to by mail. Said before it goes, so that a wrong address can be put right while the mail waits.
+create function private.address_invoice(p_invoice uuid, p_to text) returns void
+  language plpgsql security definer set search_path = '' as $$
+declare
+  was text;
+begin
+  perform private.must_handle_invoices();
+  select i.invoice_status into was from public.invoices i where i.id = p_invoice for update;
+  if not found then
+    raise exception 'invoice not found' using errcode = 'BT404', detail = 'Nothing has this id.', hint = 'Reload the list.';
+  end if;
+  if was = 'void' then
+    raise exception 'an invoice that is void is not sent' using errcode = 'BT409',
+      detail = 'It was voided, and its trips are free for another.', hint = 'Create a new invoice.';
+  end if;
+  update public.invoices i set mail_to = p_to, updated_at = public.task_now() where i.id = p_invoice;
+end $$;
+
+-- It has gone out by mail, and so is sent; one that was paid or voided meanwhile stays what it is. Returns what it is.
+create function private.note_invoice_mailed(p_invoice uuid) returns text
+  language plpgsql security definer set search_path = '' as $$
+declare
+  is_now text;
+begin
+  select i.invoice_status into is_now from public.invoices i where i.id = p_invoice for update;
+  if is_now in ('created', 'sent') then
+    select s.invoice_status into is_now from private.set_invoice_status(p_invoice, 'sent') s;
+  end if;
+  return is_now;
+end $$;
+
 
 -- ── Who may see and do what ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -250,4 +282,5 @@ grant insert on public.invoice_documents to service_role;
 
 revoke execute on all functions in schema private from public;
 grant execute on function private.create_invoice(uuid[], date, text, uuid), private.set_invoice_status(uuid, text, timestamptz),
-                          private.void_invoice(uuid, uuid) to authenticated, service_role;
+                          private.void_invoice(uuid, uuid), private.address_invoice(uuid, text) to authenticated, service_role;
+grant execute on function private.note_invoice_mailed(uuid) to service_role;

@@ -139,6 +139,10 @@ class StandIn:
         """All it keeps of a kind (contact, note, message, calendar, event, mail …), in the order they came."""
         return list(self._web.get(f"/_stand-ins/state/{kind}").json()["documents"])
 
+    def mails(self) -> list[dict[str, Any]]:
+        """The mails that were taken on: from, to, file."""
+        return list(self._web.get("/_stand-ins/state/mail").json()["documents"])
+
     def calls(self) -> list[dict[str, Any]]:
         """Quo's calls, in the order they came."""
         return list(self._web.get("/_stand-ins/journal", params={"service": "quo"}).json()["calls"])

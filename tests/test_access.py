@@ -101,7 +101,7 @@ PEOPLES_FUNCTIONS = {
         "assignment_conflicts", "board_conflicts", "no_such_appointment",
         "cancel_appointment", "archive_appointment", "unarchive_appointment", "delete_appointment", "my_trips",
         "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text",
-        "create_invoice", "set_invoice_status", "void_invoice",
+        "create_invoice", "set_invoice_status", "void_invoice", "address_invoice",
     },
     "engine": set(),
 }  # fmt: skip
@@ -124,7 +124,7 @@ HOUSE_FUNCTIONS = {
         "put_link", "find_link", "use_link", "has_admin", "note_proof", "knock", "prune_accounts",
         "set_limit", "take", "hold_service", "release_service", "set_schedule", "vital_signs", "prune_engine",
         "applied_migrations",
-        "intend_message", "settle_message", "reminder_time", "reminders_due", "reminders_wait",
+        "intend_message", "settle_message", "reminder_time", "reminders_due", "reminders_wait", "note_invoice_mailed",
         "repeat_task", "note_service", "services_seen", "schedules_seen",
     },
     "engine": {"fn_pgqueuer_changed"},

@@ -149,6 +149,18 @@ PEOPLE: dict[str, Verb] = {
     "POST /webhook/soft-delete-appointment": Verb(STAFF, lambda house: {"id": str(house.trip)}),
     "POST /webhook/unarchive-appointment": Verb(LEAD, lambda house: {"id": str(house.trip)}),
     "POST /webhook/delete-appointment": Verb(ADMIN, lambda house: {"id": str(house.trip)}),
+    "GET /webhook/get-invoices": Verb(LEAD),
+    "GET /webhook/get-invoice": Verb(LEAD, {"id": str(UUID(int=1))}, ok=404),
+    "GET /webhook/get-invoice-pdf": Verb(LEAD, {"id": str(UUID(int=1))}, ok=404),
+    "GET /webhook/get-clients-to-invoice": Verb(LEAD),
+    "GET /webhook/get-finance-appointments": Verb(LEAD),
+    "POST /webhook/create-invoice": Verb(LEAD, {"appointmentIds": [str(UUID(int=1))]}, ok=404),
+    "POST /webhook/send-invoice": Verb(LEAD, {"id": str(UUID(int=1)), "emailTo": "jane@example.test"}, ok=404),
+    "POST /webhook/update-invoice-status-v2": Verb(LEAD, {"id": str(UUID(int=1)), "status": "sent"}, ok=404),
+    "POST /webhook/void-invoice": Verb(LEAD, {"id": str(UUID(int=1))}, ok=404),
+    "POST /webhook/mark-appointment-ready": Verb(LEAD, {"appointmentIds": [str(UUID(int=1))]}, ok=404),
+    "POST /webhook/mark-driver-paid": Verb(LEAD, {"appointmentIds": [str(UUID(int=1))]}, ok=404),
+    "POST /webhook/mark-agent-paid": Verb(LEAD, {"appointmentIds": [str(UUID(int=1))]}, ok=404),
     "GET /sandbox/faults": Verb(ADMIN, ok=404),  # no stand-ins here
     "POST /sandbox/faults": Verb(ADMIN, {"service": "quo", "fault": "ok"}, ok=404),
 }

@@ -18,7 +18,7 @@ from backhaul.core.store import Actor, Row, Store
 from backhaul.core.testing import Clock
 from backhaul.dispatch import invoices
 from backhaul.dispatch.forms import rejected
-from backhaul.dispatch.invoices import InvoiceStatus, NewInvoice, TripsReady
+from backhaul.dispatch.invoice_forms import InvoiceStatus, NewInvoice, TripsReady
 from tests.trips import NINE, Trips, refusal
 
 

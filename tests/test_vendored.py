@@ -9,18 +9,21 @@ from pathlib import Path
 import pytest
 
 from backhaul.core.share import share
+from backhaul.dispatch import invoice_paper
 
 VENDOR = share("web", "vendor")
+FONTS = Path(invoice_paper.__file__).parent / "fonts"
 ROOT = Path(__file__).parent.parent
 
 
-def test_every_vendored_file_is_the_one_in_the_list() -> None:
+@pytest.mark.parametrize("folder", [VENDOR, FONTS], ids=["pages", "invoices"])
+def test_every_vendored_file_is_the_one_in_the_list(folder: Path) -> None:
     """(15.1.2) And pages load nothing from elsewhere, so these are all there are."""
-    listed = dict(re.findall(r"^\| `([^`]+)` \| `([0-9a-f]{64})` \|$", (VENDOR / "README.md").read_text("utf-8"), re.MULTILINE))
+    listed = dict(re.findall(r"^\| `([^`]+)` \| `([0-9a-f]{64})` \|$", (folder / "README.md").read_text("utf-8"), re.MULTILINE))
     served = {
-        path.relative_to(VENDOR).as_posix(): path
-        for path in VENDOR.rglob("*")
-        if path.suffix in (".js", ".css", ".svg", ".woff2")
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.suffix in (".js", ".css", ".svg", ".woff2", ".ttf")
     }
     assert set(listed) == set(served)
     for name, path in served.items():

@@ -38,8 +38,22 @@ returning id, client_id
 -- name: invoice
 select id from private.create_invoice(%(ids)s::uuid[])
 
--- name: sent
-select id from private.set_invoice_status(%(id)s, 'sent')
+-- name: paper
+-- drawn in the background, as after every save
+select public.create_background_task('invoice', %(id)s, i.invoice_number || ', ' || i.bill_to_name || ' (' || i.knumber || ')', 'generate_invoice_pdf',
+                                     args => jsonb_build_object('invoice_id', i.id), once_key => 'generate_invoice_pdf:' || i.id) as id
+  from public.invoices i where i.id = %(id)s
+
+-- name: forget_a_rate
+-- one of those that are ready: what it costs is still to be said
+delete from public.appointment_costs where appointment_id = (
+  select a.id from public.appointments a where a.id = any (%(ids)s) and a.invoice_status = 'ready' order by a.appointmenttime desc, a.id limit 1)
+
+-- name: marked
+select id from private.set_invoice_status(%(id)s, %(status)s)
+
+-- name: void
+select id from private.void_invoice(%(id)s)
 
 -- name: away
 insert into public.driver_time_off (driver_id, start_date, end_date, reason) values (%(driver)s, %(day)s, %(day)s, 'Holiday')

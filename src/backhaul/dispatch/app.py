@@ -36,6 +36,7 @@ from backhaul.dispatch.appointment_api import appointment_endpoints
 from backhaul.dispatch.client_lists import client_list_endpoints
 from backhaul.dispatch.destination_api import destination_endpoints
 from backhaul.dispatch.driver_api import driver_endpoints
+from backhaul.dispatch.invoice_api import invoice_endpoints
 from backhaul.dispatch.no_password_api import no_password_endpoints
 from backhaul.dispatch.office import workflows
 from backhaul.dispatch.office_api import office_words_endpoints
@@ -103,6 +104,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         appointment_endpoints(),
         office_words_endpoints(),
         system_endpoints(),
+        invoice_endpoints(shape),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)

@@ -26,6 +26,7 @@ SLOTS = (time(8, 20), time(10, 10), time(12, 10), time(14, 10))
 TRANSIT_MINUTES, STAY_MINUTES = 20, 60
 _AHEAD = {1: 14, 2: 10, 3: 8, 4: 6, 7: 8, 8: 6}  # trips by days from today
 _YESTERDAY, _LAST_WEEK = 16, 12
+_INVOICES = ("paid", "sent", "sent", "void", None, None)  # what has become of the first ones; None: just made
 _NOTES = (None, "Uses a walker", None, "Rings the bell twice", None, None, "Bring the wheelchair ramp")
 
 
@@ -123,10 +124,14 @@ async def _live_through(tx: Tx, office: _Office, today: date, rows: Sequence[Row
     by_client: dict[UUID, list[UUID]] = {}
     for row in await tx.all(_sql.ready, {"ids": past}):
         by_client.setdefault(row["client_id"], []).append(row["id"])
-    for place, trips in enumerate(list(by_client.values())[:3]):
-        invoice = await tx.one(_sql.invoice, {"ids": trips})
-        if invoice is not None and place == 0:
-            await tx.one(_sql.sent, invoice)
+    for trips, fate in zip(by_client.values(), _INVOICES, strict=False):
+        invoice = await tx.one(_sql.invoice, {"ids": trips}) or {}
+        await tx.one(_sql.paper, invoice)
+        if fate == "void":
+            await tx.one(_sql.void, invoice)
+        elif fate:
+            await tx.one(_sql.marked, invoice | {"status": fate})
+    await tx.run(_sql.forget_a_rate, {"ids": past})
     if len(office.drivers) > 1:
         for ahead in (0, 1):
             await tx.run(_sql.away, {"driver": office.drivers[-1], "day": today + timedelta(days=ahead)})

@@ -9,50 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
-
-from pydantic import BeforeValidator
 
 from backhaul.core.errors import Conflict, NotFound
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx
-from backhaul.dispatch import forms
-from backhaul.dispatch.forms import Form, also, record_ids, text
-from backhaul.dispatch.wall_time import day, moment
+from backhaul.dispatch import appointment_lists
+from backhaul.dispatch.invoice_forms import InvoiceStatus, NewInvoice, SendInvoice, TripsReady
 
 _sql = Queries("invoices")
 
-
-class NewInvoice(Form):
-    """An invoice of these trips, all ready and of one client, who need not be named."""
-
-    knumber: Annotated[str | None, forms.k_number("K Number")] = also("knumber", "kNumber")
-    appointments: Annotated[list[UUID], record_ids("Appointments", most=500)] = also("appointmentIds", "appointment_ids")
-    invoice_date: Annotated[date | None, day("Invoice date")] = also("invoiceDate", "invoice_date")
-    notes: Annotated[str | None, text("Notes", longest=2000, lines=True)] = also("notes")
-    email_to: forms.Email = also("emailTo", "email_to", "sendTo")
-
-
-class InvoiceStatus(Form):
-    """That an invoice was sent, or paid. `at`: when it really was; now, if left out."""
-
-    id: Annotated[UUID, forms.record_id("Invoice", required=True)] = also("invoiceId", "id", "invoice_id")
-    status: Annotated[str, forms.choice("Status", "sent", "paid", required=True)] = also("status")
-    at: Annotated[datetime | None, moment("Date")] = also("at", "invoiceSentAt", "paymentReceivedAt", "sentAt", "paidAt")
-
-
-class OneInvoice(Form):
-    id: Annotated[UUID, forms.record_id("Invoice", required=True)] = also("invoiceId", "id", "invoice_id")
-
-
-class TripsReady(Form):
-    """Completed trips that are ready for an invoice, or not any more."""
-
-    ids: Annotated[list[UUID], record_ids("Appointments", most=500)] = also(
-        "appointmentIds", "appointment_ids", "appointmentId", "id"
-    )
-    ready: Annotated[bool, BeforeValidator(lambda value: value not in (False, "false"))] = also("ready")
+OPEN = ("created", "sent")
+"""The states in which an invoice's money is still asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +37,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """invoice_status: created, sent, paid, void. tax_rate: a fraction. bill_to_*: whom it was made out to, on that day."""
+    """invoice_status: created, sent, paid, void. tax_rate: a fraction. bill_to_*: whom it was made out to, on that day.
+
+    mail_to: whom it was last sent to by e-mail, or is on its way to.
+    """
 
     id: UUID
     invoice_number: str
@@ -89,10 +61,23 @@ class Invoice:
     voided_at: datetime | None
     invoice_created_at: datetime
     created_by: UUID | None
+    mail_to: str | None
 
     @property
     def label(self) -> str:
         return f"{self.invoice_number}, {self.bill_to_name} ({self.knumber})"
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A trip that is to be marked, as it is now. label: whose it is."""
+
+    id: UUID
+    label: str
+    operation_status: str
+    invoice_status: str
+    driver_paid_at: datetime | None
+    booking_agent_paid_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +93,10 @@ class Page:
 async def create(tx: Tx, form: NewInvoice) -> Invoice:
     """Raises, in the portal's texts: NotFound; Conflict for several clients, trips not ready or without a rate; Forbidden."""
     made = await tx.one(_sql.create, {"appointments": form.appointments, "invoice_date": form.invoice_date, "notes": form.notes})
-    invoice = await get(tx, (made or {})["id"])
+    ident: UUID = (made or {})["id"]
+    if form.email_to:
+        await tx.one(_sql.address, {"id": ident, "to": form.email_to})
+    invoice = await get(tx, ident)
     if form.knumber not in (None, invoice.knumber):
         raise Conflict(
             "All appointments must be for same client",
@@ -131,6 +119,18 @@ async def void(tx: Tx, invoice_id: UUID) -> Invoice:
     return await get(tx, invoice_id)
 
 
+async def address(tx: Tx, form: SendInvoice) -> Invoice:
+    """Whom it goes to by e-mail. Raises: NotFound; Conflict when it is void; Forbidden."""
+    await tx.one(_sql.address, {"id": form.id, "to": form.email_to})
+    return await get(tx, form.id)
+
+
+async def note_mailed(db: Db, invoice_id: UUID) -> str:
+    """It has gone out by e-mail: what is still open is sent now. Returns what it is."""
+    row = await db.one(_sql.note_mailed, {"id": invoice_id})
+    return str((row or {})["status"])
+
+
 async def get(db: Db, invoice_id: UUID) -> Invoice:
     """Raises: NotFound for one that is not there, or whose reader may not see costs."""
     invoice = await db.one(_sql.by_id, {"id": invoice_id}, into=Invoice)
@@ -146,6 +146,16 @@ async def lines(db: Db, invoice_id: UUID) -> list[Line]:
     return await db.all(_sql.lines, {"id": invoice_id}, into=Line)
 
 
+async def around(db: Db, invoice_id: UUID) -> Row:
+    """What its card says besides the paper: the client's e-mail address today, who made it, when its PDF was made, overdue."""
+    return await db.one(_sql.around, {"id": invoice_id}) or {}
+
+
+async def changes(db: Db, invoice_id: UUID) -> list[Row]:
+    """Who did what to it, the latest first; as far as the reader may see the audit log."""
+    return await db.all(_sql.changes, {"id": invoice_id})
+
+
 async def page(
     db: Db,
     *,
@@ -155,25 +165,51 @@ async def page(
     after: UUID | None = None,
     limit: int = 50,
 ) -> Page:
-    """Newest first. after: the `next` of the page before. Raises: NotFound for a cursor nobody made."""
-    term = (q or "").strip()
-    escaped = term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found: dict[str, Any] = {"status": status, "client": client, "q": f"%{escaped}%" if term else None}
-    begin: Row = {"after_time": None, "after_id": None}
-    if after is not None:
-        place = await db.one(_sql.place, {"id": after})
-        if place is None:
-            raise NotFound("There is no such page", "The cursor was not made here", "Start from the first page", code="cursor")
-        begin = place
+    """Newest first. status: one of the four, or "open", or "overdue". after: the `next` of the page before.
+
+    Raises: NotFound for a cursor nobody made.
+    """
+    found: dict[str, Any] = {
+        "statuses": list(OPEN) if status in ("open", "overdue") else [status] if status else None,
+        "overdue": status == "overdue",
+        "client": client,
+        "q": _pattern(q),
+    }
+    begin = await _begin(db, _sql.place, after) or {"after_time": None, "after_number": None}
     rows = await db.all(_sql.page, {**found, **begin, "limit": limit + 1})
     count = await db.one(_sql.count, found) or {"count": 0, "open_total": Decimal(0)}
     following = str(rows[limit - 1]["id"]) if len(rows) > limit else None
     return Page(rows[:limit], following, count["count"], count["open_total"])
 
 
-async def ready(db: Db) -> list[Row]:
+async def ready(db: Db, *, q: str | None = None) -> list[Row]:
     """Clients with trips ready for an invoice: which, how many, what they come to, and how many have no rate."""
-    return await db.all(_sql.ready)
+    return await db.all(_sql.ready, {"q": _pattern(q)})
+
+
+async def trips(db: Db, ids: Sequence[UUID]) -> list[Trip]:
+    """By time. Raises: NotFound, in the portal's text, when one of them is not there, or archived."""
+    found = await db.all(_sql.trips, {"ids": list(ids)}, into=Trip)
+    if len(found) < len(set(ids)):
+        raise NotFound(
+            "No appointments found", "Some were removed", "Reload the list and choose again", code="appointment.unknown"
+        )
+    return found
+
+
+async def trips_page(
+    db: Db, invoice_status: str, *, client: UUID | None = None, q: str | None = None, after: UUID | None = None, limit: int = 50
+) -> appointment_lists.Page:
+    """Clients' completed trips of that invoice_status, the oldest first, with when driver and agent were paid.
+
+    Raises: NotFound for a cursor nobody made.
+    """
+    found = {"invoice_status": invoice_status, "client": client, "q": _pattern(q)}
+    begin = await _begin(db, _sql.trip_place, after) or {"after_time": None, "after_id": None}
+    rows = await db.all(_sql.trips_page, {**found, **begin, "limit": limit + 1})
+    count = await db.one(_sql.trips_count, found) or {"count": 0}
+    following = str(rows[limit - 1]["id"]) if len(rows) > limit else None
+    return appointment_lists.Page(rows[:limit], following, count["count"])
 
 
 async def set_ready(tx: Tx, form: TripsReady) -> list[UUID]:
@@ -195,3 +231,18 @@ async def document(db: Db, invoice_id: UUID) -> bytes | None:
     """The PDF as it was made; None while it is being made."""
     row = await db.one(_sql.document, {"id": invoice_id})
     return bytes(row["content"]) if row else None
+
+
+async def _begin(db: Db, query: bytes, after: UUID | None) -> Row | None:
+    if after is None:
+        return None
+    place = await db.one(query, {"id": after})
+    if place is None:
+        raise NotFound("There is no such page", "The cursor was not made here", "Start from the first page", code="cursor")
+    return place
+
+
+def _pattern(q: str | None) -> str | None:
+    term = (q or "").strip()
+    escaped = term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%" if term else None

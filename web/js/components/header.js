@@ -12,6 +12,7 @@ const Header = (() => {
     { page: "clients", href: "clients.html", label: "Clients", icon: "people" },
     { page: "drivers", href: "drivers.html", label: "Drivers", icon: "truck-front" },
     { page: "destinations", href: "destinations.html", label: "Destinations", icon: "geo-alt" },
+    { page: "finance", href: "invoices.html", label: "Invoices", icon: "receipt" },
     { page: "admin", href: "admin.html", label: "Admin", icon: "person-gear" },
     { page: "audit", href: "audit.html", label: "Audit log", icon: "journal-text" },
   ])

@@ -4,7 +4,14 @@
  * One failed task as the panel and the dashboard show it: what failed, for whom, why, what to do, and the buttons for it.
  */
 const TaskItem = (() => {
-  const VIEWS = Object.freeze({ client: "clients.html", driver: "drivers.html", destination: "destinations.html", user: "admin.html" })
+  const VIEWS = Object.freeze({
+    appointment: "appointments.html",
+    client: "clients.html",
+    destination: "destinations.html",
+    driver: "drivers.html",
+    invoice: "invoices.html",
+    user: "admin.html",
+  })
   const { el, icon } = Dom
 
   /** @returns {string|null} the page that shows this record; null when there is none */

@@ -21,6 +21,8 @@ const Format = (() => {
     sync_quo: "Quo",
     send_invitation: "Invitation",
     send_temporary_password: "Temporary password",
+    generate_invoice_pdf: "PDF",
+    send_invoice_email: "E-mail",
   })
   // For rows that come without a label, straight from the table.
   const TASK = Object.freeze({
