@@ -41,6 +41,7 @@ from backhaul.dispatch.outside import outside
 from backhaul.dispatch.profile_api import profile_endpoints
 from backhaul.dispatch.records import audit_log
 from backhaul.dispatch.settings import Settings
+from backhaul.dispatch.trip_api import trip_endpoints
 from backhaul.dispatch.user_api import user_endpoints
 from backhaul.dispatch.workflows import add_client, all_of_them
 
@@ -97,6 +98,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         audit_endpoints(),
         activity_endpoints(),
         appointment_endpoints(),
+        trip_endpoints(shape),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)
