@@ -23,6 +23,15 @@ async def read(api: Api, own: Trips, path: str, *, by: str = "supervisor", **ask
     return body
 
 
+def measure(own: Trips, place: str, minutes: int) -> None:
+    """Jane's drive to QEII from one of her addresses is known."""
+    own.database.all(
+        "insert into client_clinic_times (client_id, destination_id, place, duration_minutes, source)"
+        " values (%s, %s, %s, %s, 'a test')",
+        own.jane, own.clinics["QEII"], place, minutes,
+    )  # fmt: skip
+
+
 async def test_a_trip_comes_with_its_texts_calendars_tasks_and_changes(
     api: Api, own_trips: Trips, office: TestOffice[Office]
 ) -> None:
@@ -110,7 +119,6 @@ async def test_a_preview_is_what_would_be_stored(api: Api, own_trips: Trips) -> 
 
 async def test_a_preview_says_where_its_drive_is_known_from(api: Api, own_trips: Trips) -> None:
     asked = {"at": "2026-12-01T09:00", "client": str(own_trips.jane), "clinic": str(own_trips.clinics["QEII"])}
-    insert = "insert into client_clinic_times (client_id, destination_id, place, duration_minutes, source) values (%s, %s, %s, %s, 'x')"
     body = await read(api, own_trips, PREVIEW, by="booking_agent", **asked)
     assert (body["transit"]["minutes"], body["transit"]["place"], body["length"]) == (30, None, 60)
     own_trips.database.all(
@@ -122,9 +130,9 @@ async def test_a_preview_says_where_its_drive_is_known_from(api: Api, own_trips:
         " secondary_postal_code = 'B2N 5A1' where id = %s",
         own_trips.jane,
     )
-    own_trips.database.all(insert, own_trips.jane, own_trips.clinics["QEII"], "secondary", 70)
+    measure(own_trips, "secondary", 70)
     assert (await read(api, own_trips, PREVIEW, **asked))["transit"]["place"] == "secondary"
-    own_trips.database.all(insert, own_trips.jane, own_trips.clinics["QEII"], "primary", 55)
+    measure(own_trips, "primary", 55)
     transit = (await read(api, own_trips, PREVIEW, **asked))["transit"]
     assert (transit["minutes"], transit["place"], transit["calculated_at"] is not None) == (55, "primary", True)
     assert (await read(api, own_trips, PREVIEW, transit=40, **asked))["transit"]["minutes"] == 40

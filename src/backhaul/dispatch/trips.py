@@ -25,7 +25,7 @@ USUAL_TRANSIT, USUAL_LENGTH = 30, 120
 @dataclass(frozen=True, slots=True)
 class Sketch:
     """A trip that is not saved yet. at: the appointment times it is wanted for. transit, length: minutes; None means as is known
-    of client and clinic. but: the trip that is being changed, which does not stand in its own way.
+    of client and clinic. but: the trip that is being changed: it does not stand in its own way, and keeps a drive nobody measured.
     """
 
     at: Sequence[datetime]
@@ -53,7 +53,7 @@ async def whole(db: Db, appointment_id: UUID) -> Row:
     reader = await lists.reader(db)
     around = await db.one(_sql.around, {"id": appointment_id}) or {}
     return {
-        "appointment": lists.wire(trip, costs=reader.costs) | around,
+        "appointment": lists.wire(trip, costs=reader.costs) | around | {"driver_has_calendar": bool(trip["driver_calendar_id"])},
         "messages": await db.all(_sql.messages, {"id": appointment_id}),
         "calendars": await db.all(_sql.calendars, {"id": appointment_id}),
         "changes": await db.all(_sql.changes, {"id": appointment_id}),
@@ -66,8 +66,9 @@ async def preview(db: Db, sketch: Sketch, *, drivers: bool) -> dict[str, Any]:
     """
     known = await db.one(_sql.drive, {"client": sketch.client, "clinic": sketch.clinic}) or {}
     measured = known.get("minutes")
+    stored = await db.one(_trips.by_id, {"id": sketch.but}) if sketch.but else None
     transit = {
-        "minutes": sketch.transit or measured or USUAL_TRANSIT,
+        "minutes": sketch.transit or measured or (stored["transittime"] if stored else USUAL_TRANSIT),
         "known": measured,
         "place": known.get("place"),
         "calculated_at": known.get("calculated_at"),

@@ -6,7 +6,14 @@
 const Changes = (() => {
   const { el } = Dom
   const FEW = 5
-  const WORDS = Object.freeze({ create: "added it", update: "changed", import: "imported it" })
+  const TRIP = Object.freeze({
+    assign: "changed who drives",
+    cancel: "cancelled it",
+    archive: "archived it",
+    unarchive: "took it out of the archive",
+    delete: "deleted it",
+  })
+  const WORDS = Object.freeze({ create: "added it", update: "changed", import: "imported it", ...TRIP })
   const FIELDS = Object.freeze({
     firstname: "first name",
     lastname: "last name",
@@ -17,7 +24,39 @@ const Changes = (() => {
     mapaddress: "map address",
     primary_clinic_id: "usual clinic",
     driver_gender_requirement: "driver",
+    knumber: "client",
+    appointmenttime: "time",
+    transittime: "drive",
+    this_appointment_length: "stay",
+    locationname: "place",
+    locationaddress: "address",
+    operation_status: "status",
+    driver_assigned: "driver",
+    managed_by: "managing agent",
+    custom_rate: "rate",
   })
+  // What a trip has besides, as a consequence of a field that is named already.
+  const FOLLOWING = new Set([
+    "pickuptime",
+    "drop_off_time",
+    "driver_name",
+    "driver_first_name",
+    "driver_email",
+    "driver_phone",
+    "driver_calendar_id",
+    "managed_by_name",
+    "client_id",
+    "client_name",
+    "client_first_name",
+    "client_last_name",
+    "client_phone",
+    "client_email",
+    "clinic_id",
+    "completed_at",
+    "cancelled_at",
+    "cancelled_by",
+    "pickup_from",
+  ])
 
   /**
    * @param {any[]} changes newest first: {action, user_name, created_at, fields}
@@ -42,8 +81,10 @@ const Changes = (() => {
   }
 
   function item(change) {
-    const fields = (change.fields ?? []).map((name) => FIELDS[name] ?? name.replaceAll("_", " "))
-    const verb = WORDS[change.action.split("_")[0]] ?? change.action.replaceAll("_", " ")
+    const act = change.action.split("_")[0]
+    const verb = WORDS[act] ?? change.action.replaceAll("_", " ")
+    const told = Object.hasOwn(TRIP, act) ? [] : (change.fields ?? []).filter((name) => !FOLLOWING.has(name))
+    const fields = told.map((name) => FIELDS[name] ?? name.replaceAll("_", " "))
     return el(
       "li",
       {},

@@ -164,102 +164,14 @@ const ClientCard = (() => {
   }
 
   function history(tasks) {
-    return el(
-      "section",
-      { "aria-labelledby": "historyTitle" },
-      el("h3", { id: "historyTitle" }, "Background work"),
-      tasks.length === 0 ? el("p", { class: "quiet" }, "None yet.") : el("ol", { class: "history" }, tasks.map(historyItem)),
-    )
+    return TaskHistory.build(tasks, { correct, onRetried: hear })
   }
 
-  function historyItem(task) {
-    const now = TaskChip.state(task)
-    const when = task.completed_at ?? task.started_at ?? task.created_at
-    const open = isOpenFailure(task)
-    return el(
-      "li",
-      { class: open ? "open-failure" : null },
-      el(
-        "p",
-        { class: "history-head" },
-        TaskChip.build(task),
-        Dom.ago(when),
-        task.attempt > 1 && el("span", {}, `Tried ${task.attempt} times`),
-        task.dismissed_at && el("span", {}, "Dismissed"),
-      ),
-      (now === "failed" || now === "again") && el("p", { class: "task-item-error" }, task.error_message || "Unknown error"),
-      (now === "failed" || now === "again") && TaskItem.hint(task),
-      open && acts(task),
-    )
-  }
-
-  /** What can be done about a failure: see it whole, correct what it fell over, or try again. */
-  function acts(task) {
-    const at = addressOf(task)
-    return el(
-      "div",
-      { class: "history-acts" },
-      at &&
-        el(
-          "button",
-          {
-            type: "button",
-            class: "btn btn-sm btn-primary",
-            "data-focus": `correct-${task.id}`,
-            onclick: () => ClientForm.edit(data.client, { at }),
-          },
-          "Correct the address",
-        ),
-      retryButton(task),
-      el(
-        "button",
-        {
-          type: "button",
-          class: "btn btn-sm btn-quiet",
-          "data-focus": `view-${task.id}`,
-          "aria-label": `View the failure: ${Format.task(task)}`,
-          onclick: () => TaskPanel.open(task.id),
-        },
-        "View the failure",
-      ),
-    )
-  }
-
-  /** @returns {string|null} the field of the address that a map service does not know; null when that is not what failed */
-  function addressOf(task) {
+  /** @returns {{label: string, act: () => void}|null} the way to correct an address that a map service does not know */
+  function correct(task) {
     if (!["maps.not_found", "maps.no_address"].includes(task.error_code)) return null
-    return /second/.test(task.error_message ?? "") ? "secondary_civic_address" : "civicAddress"
-  }
-
-  function retryButton(task) {
-    const place = el("div", {})
-    const button = el(
-      "button",
-      {
-        type: "button",
-        class: "btn btn-sm btn-soft",
-        "data-focus": `retry-${task.id}`,
-        "aria-label": `Retry: ${Format.task(task)}`,
-        onclick: retry,
-      },
-      icon("arrow-clockwise"),
-      "Retry",
-    )
-    async function retry() {
-      if (button.getAttribute("aria-disabled") === "true") return
-      button.setAttribute("aria-disabled", "true")
-      fill(place)
-      try {
-        await APIClient.post("/retry-task", { task_id: task.id })
-        hear({ ...task, status: "pending", error_message: null })
-        TaskMonitor.refresh()
-      } catch (error) {
-        fill(place, Dom.problem(error))
-      } finally {
-        button.removeAttribute("aria-disabled")
-      }
-    }
-    return el("div", { class: "retry" }, button, place)
+    const at = /second/.test(task.error_message ?? "") ? "secondary_civic_address" : "civicAddress"
+    return { label: "Correct the address", act: () => ClientForm.edit(data.client, { at }) }
   }
 
   /** Events may have been missed: looks again at what is shown. */

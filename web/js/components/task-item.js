@@ -4,7 +4,7 @@
  * One failed task as the panel and the dashboard show it: what failed, for whom, why, what to do, and the buttons for it.
  */
 const TaskItem = (() => {
-  const VIEWS = Object.freeze({ client: "clients.html", destination: "destinations.html", user: "admin.html" })
+  const VIEWS = Object.freeze({ client: "clients.html", appointment: "appointments.html", destination: "destinations.html", user: "admin.html" })
   const { el, icon } = Dom
 
   /** @returns {string|null} the page that shows this record; null when there is none */

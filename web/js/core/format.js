@@ -16,6 +16,9 @@ const Format = (() => {
     calculate_clinic_travel_times: "Clinics",
     calculate_travel_times: "Travel times",
     sync_quo: "Quo",
+    put_calendar_event: "Calendar",
+    send_appointment_notification: "Text",
+    sync_appointment_quo: "Note in Quo",
     send_invitation: "Invitation",
     send_temporary_password: "Temporary password",
   })
