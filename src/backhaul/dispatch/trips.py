@@ -25,7 +25,7 @@ USUAL_TRANSIT, USUAL_LENGTH = 30, 120
 @dataclass(frozen=True, slots=True)
 class Sketch:
     """A trip that is not saved yet. at: the appointment times it is wanted for. transit, length: minutes; None means as is known
-    of client and clinic. but: the trip that is being changed: it does not stand in its own way, and keeps a drive nobody measured.
+    of client and clinic. but: the trip that is being changed: it does not stand in its own way, and keeps its drive.
     """
 
     at: Sequence[datetime]
