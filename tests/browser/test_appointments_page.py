@@ -165,6 +165,45 @@ async def test_a_trip_is_cancelled_with_a_reason_taken_up_again_and_archived_wit
     await expect(card.get_by_role("button", name="Delete")).to_be_hidden()
 
 
+async def test_who_cannot_be_told_is_named_and_an_administrator_deletes_for_good(person: People, portal: Portal) -> None:
+    silent = driver(portal, 6)
+    made = trip(portal, f"{FREE}T14:00", driver_assigned=silent["id"])
+    with portal.database() as database:
+        (phones,) = database.execute("select (phone, work_phone) from drivers where id = %s", [silent["id"]]).fetchone() or (
+            None,
+        )
+        database.execute("update drivers set phone = null, work_phone = null where id = %s", [silent["id"]])
+        try:
+            one = await person()
+            await one.come_back("admin", f"appointments.html?id={made['id']}")
+            await one.page.locator("#tripCard").get_by_role("button", name="Edit").click()
+            await form(one).get_by_label("Appointment time").fill("14:15")
+            await form(one).get_by_role("button", name="Save changes").click()
+            said = f"No text goes to {silent['name']}: no telephone number is known"
+            await expect(one.page.locator("#savedNote .notice")).to_have_text(said)
+        finally:
+            database.execute(
+                "update drivers set phone = %s, work_phone = %s where id = %s", [*(phones or (None, None)), silent["id"]]
+            )
+    await one.page.locator("#tripCard").get_by_role("button", name="Delete").click()
+    await one.page.get_by_role("alertdialog").get_by_role("button", name="Delete for good").click()
+    await expect(one.page.locator("#savedNote .saved")).to_have_text("Deleted for good.")
+    await expect(one.page.locator("#tripCard")).to_be_hidden()
+    await one.open(f"appointments.html?q={made['kNumber']}")
+    await expect(one.page.locator("#listState")).to_contain_text("No trip is like that")
+
+
+async def test_a_list_that_cannot_be_read_says_why_and_offers_to_try_again(person: People) -> None:
+    one = await person()
+    await one.keep_session("agent")
+    await one.page.route("**/get-appointments-page-data?*", lambda route: route.abort())
+    await one.open("appointments.html")
+    await expect(one.page.locator("#listState")).to_contain_text("The server cannot be reached")
+    await one.page.unroute("**/get-appointments-page-data?*")
+    await one.page.locator("#listState").get_by_role("button", name="Try again").click()
+    await expect(one.page.locator("#tripTable .trip-day").first).to_be_visible()
+
+
 async def test_filters_and_view_are_in_the_address_and_survive_a_reload_and_the_way_back(person: People, portal: Portal) -> None:
     made = trip(portal, f"{FREE}T16:00", driver_assigned=driver(portal, 3)["id"])
     one = await person()
@@ -272,18 +311,19 @@ async def test_what_a_colleague_books_shows_without_a_reload(person: People, por
 async def test_no_state_of_the_page_has_a_fault_that_axe_finds_or_is_too_wide(
     person: People, portal: Portal, dark: bool, phone: bool
 ) -> None:
+    theirs = driver(portal, 5)["id"]
     made = trip(
         portal,
         f"{FREE}T{'19' if dark else '21'}:00",
         last="Wideofname" * 3,
-        driver_assigned=driver(portal, 5)["id"],
+        driver_assigned=theirs,
         notes="A long note. " * 20,
     )
     one = await person(dark=dark, phone=phone)
-    await one.come_back("supervisor", "appointments.html")
+    await one.come_back("supervisor", "appointments.html?when=tomorrow")
     await expect(one.page.locator("#tripTable .trip-day").first).to_be_visible()
     await sound(one, "list", phone)
-    await one.open("appointments.html?view=week")
+    await one.open(f"appointments.html?view=week{f'&driver={theirs}' if phone else ''}")
     await expect(one.page.locator("[data-block]").first).to_be_visible()
     await sound(one, "week", phone)
     await one.open(f"appointments.html?id={made['id']}")

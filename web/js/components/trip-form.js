@@ -117,7 +117,7 @@ const TripForm = (() => {
     if (trip?.operation_status === "cancelled") TripFields.field("driver_assigned").disabled = true // it shows who was told
     TripFields.field("transitTime").readOnly = Boolean(trip) && !hasFeaturePermission("canAssignDrivers")
     byId("tripFormTitle").textContent = trip ? `Edit ${TripWords.who(trip)}` : "Book a trip"
-    byId("tripFormFoot").textContent = trip ? "Calendar and texts follow in the background, as far as something changes for them." : "Calendar and texts follow in the background."
+    byId("tripFormFoot").textContent = trip ? "Only what it makes necessary follows in the background." : "Calendar and texts follow in the background."
     FormFaults.clear(form)
     busy(false)
     modal().showModal()
@@ -226,8 +226,8 @@ const TripForm = (() => {
 
   function said(answer, edited) {
     if (edited) return "Changed."
-    const times = answer.appointments.map((one) => Format.dateTime(one.appointmenttime))
-    return times.length === 1 ? `Booked for ${times[0]}.` : `${times.length} trips booked: ${Format.list(times.slice(0, 6))}${times.length > 6 ? " …" : ""}.`
+    const times = answer.appointments.map(({ appointmenttime: at }) => `${WallTime.short(WallTime.day(at))}, ${Format.time(at)}`)
+    return times.length === 1 ? `Booked for ${times[0]}.` : `${times.length} trips booked: ${times.slice(0, 6).join("; ")}${times.length > 6 ? " …" : ""}.`
   }
 
   // ── A refusal ──

@@ -96,7 +96,7 @@ const TripWeek = (() => {
         const from = axis.at(day, starts)
         return { trip, from, to: Math.max(axis.at(day, ends, true), from + LEAST) }
       })
-      .sort((a, b) => a.from - b.from || a.to - b.to)
+      .sort((a, b) => a.from - b.from || Number(b.trip.id === openId) - Number(a.trip.id === openId) || a.to - b.to)
   }
 
   function grid(days, axis, byDay) {
@@ -161,7 +161,7 @@ const TripWeek = (() => {
         title: TripWords.sentence(trip),
         onclick: (event) => follow(event, () => onOpen(trip.id)),
       },
-      el("span", { class: "week-trip-time" }, TripWords.stateIcon(trip), Format.time(trip.pickuptime), unseen(` to ${Format.time(trip.drop_off_time)},`)),
+      el("span", { class: "week-trip-time" }, TripWords.stateIcon(trip), el("span", { class: "clock" }, Format.time(trip.pickuptime)), unseen(` to ${Format.time(trip.drop_off_time)},`)),
       el("span", { class: "week-trip-who" }, TripWords.who(trip), unseen(",")),
       el("span", { class: "week-trip-more" }, (!TripFilters.wanted().driver && trip.driver_name) || TripWords.where(trip)),
       unseen(`, ${TripWords.stateLabel(trip).toLowerCase()}`),

@@ -95,7 +95,7 @@
 
   async function onSaved({ ids, message, warnings, edited }) {
     TripList.markNew(edited ? [] : ids)
-    tell(message, warnings)
+    tell(message, warnings, edited ? null : { label: "Show it", icon: "arrow-right", act: () => visit(ids[0]) })
     if (openId && ids.includes(openId)) TripCard.read()
     await again()
     if (!edited) (wayTo(ids[0]) ?? byId("newTripBtn")).focus()
@@ -103,17 +103,18 @@
   }
 
   function onDone({ message, warnings, undo, gone }) {
-    tell(message, warnings, undo)
+    tell(message, warnings, undo && { label: "Undo", icon: "arrow-counterclockwise", act: () => takeBack(undo) })
     if (gone) leaveCard()
     else TripCard.read()
     return again()
   }
 
-  function tell(message, warnings = [], undo = null) {
-    const back = undo && el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: () => takeBack(undo) }, icon("arrow-counterclockwise"), "Undo")
+  /** @param {{label: string, icon: string, act: () => void}|null} way what may be done next */
+  function tell(message, warnings = [], way = null) {
+    const button = way && el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: way.act }, icon(way.icon), way.label)
     fill(
       byId("savedNote"),
-      el("p", { class: "saved" }, icon("check-lg"), el("span", {}, message), back),
+      el("p", { class: "saved" }, icon("check-lg"), el("span", {}, message), button),
       warnings.map((text) => el("p", { class: "notice" }, icon("telephone"), el("span", {}, text))),
     )
   }
