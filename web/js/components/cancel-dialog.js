@@ -30,7 +30,8 @@ const CancelDialog = (() => {
             "div",
             { class: "dialog-body" },
             el("div", { class: "form-problems" }),
-            el("p", {}, `${TripWords.who(trip)}, ${Format.dateTime(trip.appointmenttime)}, driven by ${trip.driver_name}. Both are told by text, and the calendar keeps it, marked as cancelled.`),
+            el("p", {}, `${TripWords.who(trip)}, ${Format.dateTime(trip.appointmenttime)}, driven by ${trip.driver_name}.`),
+            el("p", {}, `${told(trip)} The calendar keeps it, marked as cancelled.`),
             el("div", { class: "field" }, el("label", { for: id }, "Reason"), input),
             el("div", { class: "chips", role: "group", "aria-label": "Usual reasons" }, reasons.map((text) => suggestion(text, input))),
           ),
@@ -72,6 +73,11 @@ const CancelDialog = (() => {
       dialog.showModal()
       input.focus()
     })
+  }
+
+  function told(trip) {
+    const whom = trip.client_id && trip.appointment_type !== "support" ? "Client and driver are" : "The driver is"
+    return `${whom} told by text, unless the office has turned texts off.`
   }
 
   function suggestion(text, input) {

@@ -41,11 +41,10 @@ const TripActs = (() => {
     const leads = hasFeaturePermission("canAssignDrivers")
     const state = TripWords.state(trip)
     const begun = Date.parse(trip.pickuptime) <= Date.now()
-    const again = trip.client_id !== null || trip.appointment_type === "support"
     return [
       state !== "archived" && { key: "edit", name: "pencil", label: "Edit", look: "btn-primary", opens: true, act: edit },
       state === "assigned" && leads && begun && { key: "complete", name: "check-lg", label: "Mark as driven", look: "btn-soft", act: complete },
-      again && { key: "again", name: "copy", label: "Again next week", look: "btn-soft", opens: true, act: againNextWeek },
+      { key: "again", name: "copy", label: "Again next week", look: "btn-soft", opens: true, act: againNextWeek },
       trip.trip_direction === "to_clinic" && { key: "return", name: "arrow-counterclockwise", label: "Book the way home", look: "btn-soft", opens: true, act: wayHome },
       state === "completed" && leads && { key: "reopen", name: "arrow-counterclockwise", label: "Reopen", act: reopen },
       state === "cancelled" && leads && { key: "reactivate", name: "arrow-counterclockwise", label: "Reactivate", look: "btn-soft", act: reactivate },

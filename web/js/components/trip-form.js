@@ -41,8 +41,13 @@ const TripForm = (() => {
       if (target.name === "transitTime") TripFields.driveTyped()
     })
     form.addEventListener("change", ({ target }) => changed(target.name))
+    form.addEventListener("reset", () => setTimeout(startAnew)) // a draft was discarded; the fields are emptied after this event
     for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
     dialog.addEventListener("close", keep)
+    startAnew()
+  }
+
+  function startAnew() {
     base = TripFields.blank()
     lay(base, [])
     opened = snapshot()
@@ -179,7 +184,6 @@ const TripForm = (() => {
     if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
     const body = editing ? change() : { appointments: newTrips() }
     if (editing && Object.keys(body).length === 2) return nothingChanged()
-
     FormFaults.clear(form)
     busy(true)
     const edited = editing
@@ -189,8 +193,7 @@ const TripForm = (() => {
       const answer = await APIClient.post(edited ? "/update-appointment" : "/save-appointment", body, { idempotencyKey: key })
       unsure = { body: "", key: "" }
       forget()
-      if (!edited) lay(TripFields.blank(), [])
-      opened = snapshot()
+      if (!edited) startAnew()
       modal().close()
       onSaved({ ids: edited ? [edited.id] : answer.appointmentIds, message: said(answer, edited), warnings: answer.warnings ?? [], edited: Boolean(edited) })
     } catch (error) {

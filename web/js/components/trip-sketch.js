@@ -78,7 +78,7 @@ const TripSketch = (() => {
   function showDrive({ transit, length }) {
     const field = TripFields.field("transitTime")
     if (field.value === "" || TripFields.isGuessed()) {
-      field.value = String(transit.minutes)
+      field.defaultValue = field.value = String(transit.minutes) // nothing that anybody typed: no draft keeps it
       field.dataset.guessed = "true"
     }
     const stay = TripFields.field("appointmentLength")

@@ -14,7 +14,7 @@ const TripWords = (() => {
   })
   const INVOICE = Object.freeze({
     not_ready: "Not ready",
-    ready: "Ready",
+    ready: "To invoice",
     created: "Invoiced",
     sent: "Invoice sent",
     paid: "Paid",
