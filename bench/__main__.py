@@ -15,12 +15,13 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import answer, pickup, screen, sign_in, throughput
+from bench import answer, pickup, screen, sign_in, throughput, trips
 from bench.house import House
 from bench.stats import Series
 
 PARTS = {
     "answer": answer.measure,
+    "trips": trips.measure,
     "pickup": pickup.measure,
     "throughput": throughput.measure,
     "screen": screen.measure,
@@ -33,7 +34,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts; all by default")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each part measures (default 20)")
-    parser.add_argument("--rate", type=float, default=100.0, help="add-client requests a second (default 100)")
+    parser.add_argument(
+        "--rate", type=float, default=100.0, help="add-client and save-appointment requests a second (default 100)"
+    )
     asked = parser.parse_args()
     console = Console(width=150)  # figures that wrap cannot be compared
     with House() as house:

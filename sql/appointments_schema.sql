@@ -404,7 +404,7 @@ begin
     from private.driver_conflicts(new.driver_assigned, tstzrange(new.pickuptime, new.drop_off_time), new.id) c where c.hard;
   if clashes is not null then
     raise exception 'the driver is not free from %', replace(private.clock_times(tstzrange(new.pickuptime, new.drop_off_time)), '–', ' to ')
-      using errcode = 'BT409', detail = clashes || '.', hint = 'Choose another driver or another time.';
+      using errcode = 'BT409', detail = clashes || '.', hint = 'Choose another driver or another time.', column = 'driver_assigned';
   end if;
   return new;
 end $$;

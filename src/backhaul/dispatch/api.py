@@ -22,6 +22,7 @@ from backhaul.core.task_api import Shape
 from backhaul.core.workflow import Workflow
 from backhaul.dispatch import clients, clinic_times, wanted_times
 from backhaul.dispatch.forms import Form, WithPassword, rejected
+from backhaul.dispatch.looks import note_look
 from backhaul.dispatch.office import STAFF, Office
 from backhaul.dispatch.outside import stand_in_names
 from backhaul.dispatch.settings import Settings
@@ -32,14 +33,6 @@ _LIMITS = b"""
 select l.role, extract(epoch from l.idle_for)::double precision as limit_s,
        extract(epoch from l.warn_before)::double precision as warn_s
   from private.inactivity_limits l
-"""
-# an open card reads itself anew whenever its tasks move: one look of ten minutes is one entry
-_VIEWED = b"""
-select private.write_audit('view_client', 'client', %(client)s, %(user)s, '{}', %(ip)s, %(agent)s)
- where not exists (
-   select from public.audit_logs a
-    where a.entity_type = 'client' and a.entity_id = %(client)s and a.action = 'view_client' and a.user_id = %(user)s
-      and a.ip_address is not distinct from %(ip)s::inet and a.created_at > public.task_now() - interval '10 minutes')
 """
 
 
@@ -125,9 +118,7 @@ def office_endpoints(shape: Shape) -> APIRouter:
                 "changes": await clients.changes(tx, record["id"]),
             }
             tasks = await tx.all(_tasks.of_entity, {"entity_type": "client", "entity_id": record["id"]})
-            await tx.as_service()
-            by = actor(request, claims)
-            await tx.one(_VIEWED, {"client": record["id"], "user": by.id, "ip": by.ip, "agent": by.user_agent})
+            await note_look(tx, request, claims, "client", record["id"])
         return {"success": True, "client": record, **around, "tasks": [shape(task) for task in tasks]}
 
     @api.get("/portal-config", tags=["pages"], dependencies=[Depends(limited(PUBLIC))])

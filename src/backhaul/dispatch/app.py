@@ -45,6 +45,7 @@ from backhaul.dispatch.profile_api import profile_endpoints
 from backhaul.dispatch.records import audit_log
 from backhaul.dispatch.settings import Settings
 from backhaul.dispatch.system_api import system_endpoints
+from backhaul.dispatch.trip_api import trip_endpoints
 from backhaul.dispatch.user_api import user_endpoints
 from backhaul.dispatch.workflows import add_client, all_of_them
 
@@ -105,6 +106,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         office_words_endpoints(),
         system_endpoints(),
         invoice_endpoints(shape),
+        trip_endpoints(shape),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)

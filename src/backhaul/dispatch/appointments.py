@@ -19,6 +19,7 @@ from backhaul.core.store import Db, Row, Tx, jsonb
 from backhaul.dispatch.appointment_forms import AppointmentChange, Assignment, NewAppointment
 from backhaul.dispatch.changes import Changed, check_version, must_have_changed, only
 from backhaul.dispatch.forms import faulty
+from backhaul.dispatch.stale import check_fresh
 from backhaul.dispatch.wall_time import office
 
 _sql = Queries("appointments")
@@ -141,7 +142,7 @@ async def update(tx: Tx, form: AppointmentChange) -> Changed[Appointment]:
     what this role may not change; Rejected for a client, clinic or driver nobody knows.
     """
     before = await locked(tx, form.id)
-    check_version(form.given.get("version"), before.version, "this appointment")
+    await check_fresh(tx, form.given.get("version"), before.version, ("appointment", before.id, before.label))
     given = form.given | await _looked_up(tx, form)
     _check_whole(before, given)
     must_have_changed(await tx.run(_sql.update, {"id": form.id, "changes": jsonb(only(given, COLUMNS))}), "appointments")

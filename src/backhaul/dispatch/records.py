@@ -26,6 +26,7 @@ ACTIONS: Mapping[str, str] = {
     "delete_time_off": "Removed a driver's time off",
     "create_destination": "Added a destination",
     "update_destination": "Changed a destination",
+    "view_appointment": "Looked at a trip",
     "create_appointment": "Booked a trip",
     "update_appointment": "Changed a trip",
     "assign_driver": "Changed who drives a trip",

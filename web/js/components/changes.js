@@ -6,8 +6,20 @@
 const Changes = (() => {
   const { el } = Dom
   const FEW = 5
-  const WORDS = Object.freeze({ create: "added it", update: "changed", import: "imported it" })
-  const ACTS = Object.freeze({ create_time_off: "entered time off", update_time_off: "changed time off:", delete_time_off: "removed time off", make_driver_calendar: "asked for the calendar" })
+  const TRIP = Object.freeze({
+    assign: "changed who drives",
+    cancel: "cancelled it",
+    archive: "archived it",
+    unarchive: "took it out of the archive",
+    delete: "deleted it",
+  })
+  const WORDS = Object.freeze({ create: "added it", update: "changed", import: "imported it", ...TRIP })
+  const ACTS = Object.freeze({
+    create_time_off: "entered time off",
+    update_time_off: "changed time off:",
+    delete_time_off: "removed time off",
+    make_driver_calendar: "asked for the calendar",
+  })
   const FIELDS = Object.freeze({
     firstname: "first name",
     lastname: "last name",
@@ -22,7 +34,39 @@ const Changes = (() => {
     preferred_calendar_type: "calendar",
     vehicle_description: "vehicle",
     active: "whether they are active",
+    knumber: "client",
+    appointmenttime: "time",
+    transittime: "drive",
+    this_appointment_length: "stay",
+    locationname: "place",
+    locationaddress: "address",
+    operation_status: "status",
+    driver_assigned: "driver",
+    managed_by: "managing agent",
+    custom_rate: "rate",
   })
+  // What a trip has besides, as a consequence of a field that is named already.
+  const FOLLOWING = new Set([
+    "pickuptime",
+    "drop_off_time",
+    "driver_name",
+    "driver_first_name",
+    "driver_email",
+    "driver_phone",
+    "driver_calendar_id",
+    "managed_by_name",
+    "client_id",
+    "client_name",
+    "client_first_name",
+    "client_last_name",
+    "client_phone",
+    "client_email",
+    "clinic_id",
+    "completed_at",
+    "cancelled_at",
+    "cancelled_by",
+    "pickup_from",
+  ])
 
   /**
    * @param {any[]} changes newest first: {action, user_name, created_at, fields}
@@ -47,8 +91,10 @@ const Changes = (() => {
   }
 
   function item(change) {
-    const fields = (change.fields ?? []).map((name) => FIELDS[name] ?? name.replaceAll("_", " "))
-    const verb = ACTS[change.action] ?? WORDS[change.action.split("_")[0]] ?? change.action.replaceAll("_", " ")
+    const act = change.action.split("_")[0]
+    const verb = ACTS[change.action] ?? WORDS[act] ?? change.action.replaceAll("_", " ")
+    const told = Object.hasOwn(TRIP, act) && !Object.hasOwn(ACTS, change.action) ? [] : (change.fields ?? []).filter((name) => !FOLLOWING.has(name))
+    const fields = told.map((name) => FIELDS[name] ?? name.replaceAll("_", " "))
     return el(
       "li",
       {},

@@ -164,19 +164,14 @@ const ClientCard = (() => {
   }
 
   function history(tasks) {
-    return TaskHistory.build(tasks, {
-      onRetried: hear,
-      correct: (task) => {
-        const at = addressOf(task)
-        return at && { label: "Correct the address", act: () => ClientForm.edit(data.client, { at }) }
-      },
-    })
+    return TaskHistory.build(tasks, { correct, onRetried: hear })
   }
 
-  /** @returns {string|null} the field of the address that a map service does not know; null when that is not what failed */
-  function addressOf(task) {
+  /** @returns {{label: string, act: () => void}|null} the way to correct an address that a map service does not know */
+  function correct(task) {
     if (!["maps.not_found", "maps.no_address"].includes(task.error_code)) return null
-    return /second/.test(task.error_message ?? "") ? "secondary_civic_address" : "civicAddress"
+    const at = /second/.test(task.error_message ?? "") ? "secondary_civic_address" : "civicAddress"
+    return { label: "Correct the address", act: () => ClientForm.edit(data.client, { at }) }
   }
 
   /** Events may have been missed: looks again at what is shown. */

@@ -49,7 +49,11 @@ const ClientTrips = (() => {
       el(
         "p",
         { class: "history-head" },
-        el("strong", {}, Format.dateTime(trip.appointmenttime)),
+        el(
+          "a",
+          { href: `appointments.html?id=${encodeURIComponent(trip.id)}&highlight=true`, class: "with-icon", "data-focus": `trip-${trip.id}` },
+          el("strong", {}, Format.dateTime(trip.appointmenttime)),
+        ),
         el(
           "span",
           { class: "chip", "data-state": LOOKS[trip.operation_status] ?? "waiting" },

@@ -53,7 +53,7 @@ const FormDraft = (() => {
     const restored = fields(form).filter((one) => Object.hasOwn(values, nameOf(one)))
     for (const one of restored) {
       if (isChoice(one)) one.checked = values[nameOf(one)]
-      else one.value = values[nameOf(one)]
+      else choose(one, values[nameOf(one)])
       one.closest("details")?.setAttribute("open", "")
       one.dispatchEvent(new Event("change", { bubbles: true }))
     }
@@ -62,6 +62,12 @@ const FormDraft = (() => {
     if (open && dialog && !dialog.open) dialog.showModal()
     const note = tell(form)
     if (open) note.focus() // Read aloud, and on top of the form.
+  }
+
+  /** A list that is still to be filled from the server keeps what was chosen from it. */
+  function choose(one, value) {
+    if (one instanceof HTMLSelectElement && ![...one.options].some((option) => option.value === value)) one.append(new Option("As chosen", value))
+    one.value = value
   }
 
   function tell(form) {

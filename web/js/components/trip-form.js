@@ -1,0 +1,280 @@
+"use strict"
+
+/**
+ * The dialog in which a trip is booked (for one or several dates) or changed. What is typed and not saved is kept until the page is left, and a
+ * new one over the end of the session too.
+ *
+ * One idempotency key per click; it is used again only when nobody knows whether the first arrived. A change is sent with the version it was made
+ * from, and has only what was changed: so the newer can be taken without losing what was typed.
+ */
+const TripForm = (() => {
+  const { el, byId } = Dom
+  const NEW = "new"
+  let unsure = { body: "", key: "" }
+  /** @type {any} the trip that is changed; null while one is booked */
+  let editing = null
+  /** @type {Record<string, string>} the fields as they were when the form was opened */
+  let base = {}
+  /** What was typed and not saved, by trip. @type {Map<string, any>} */
+  const drafts = new Map()
+  let opened = ""
+  let onSaved = (_saved) => {}
+
+  /** @param {{onSaved: (saved: {ids: string[], message: string, warnings: string[], edited: boolean}) => void}} options */
+  function init({ onSaved: saved }) {
+    onSaved = saved
+    TripFields.layout() // now it is known who is here
+  }
+
+  /** Before anybody is known, so that a draft that is given back finds its fields. */
+  function prepare() {
+    const [dialog, form] = [modal(), formNode()]
+    TripClient.init({ onChange: TripSketch.soon })
+    TripDates.init({ onChange: TripSketch.soon })
+    TripSketch.init({ about: () => ({ client: clientId(), but: editing?.id ?? null }) })
+    FormFaults.watch(form)
+    form.addEventListener("submit", (event) => {
+      event.preventDefault()
+      save()
+    })
+    form.addEventListener("input", ({ target }) => {
+      if (target.name === "transitTime") TripFields.driveTyped()
+    })
+    form.addEventListener("change", ({ target }) => changed(target.name))
+    form.addEventListener("reset", () => setTimeout(startAnew)) // a draft was discarded; the fields are emptied after this event
+    for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
+    dialog.addEventListener("close", keep)
+    startAnew()
+  }
+
+  function startAnew() {
+    base = TripFields.blank()
+    lay(base, [])
+    opened = snapshot()
+  }
+
+  function clientId() {
+    return TripClient.id() ?? (editing && TripClient.knumber() === base.knumber ? editing.client_id : null)
+  }
+
+  /** @param {{drivers: any[], clinics: any[], booking_agents: any[]}} choices */
+  function offer({ drivers, clinics, booking_agents: agents }) {
+    TripSketch.offer(drivers)
+    const places = clinics.map((one) => [one.id, [one.name, one.city].filter(Boolean).join(", ")])
+    choose("clinic_id", "Choose", [...places, ["elsewhere", "Another place"]])
+    choose("managed_by", "Nobody in particular", agents.map((one) => [one.id, one.full_name]))
+  }
+
+  /** What is chosen stays chosen, even what is not offered (any more). */
+  function choose(id, none, offered) {
+    const select = byId(id)
+    const chosen = select.value
+    const kept = chosen && !offered.some(([value]) => value === chosen) ? [...select.options].filter((one) => one.value === chosen) : []
+    Dom.fill(select, el("option", { value: "" }, none), kept, offered.map(([value, text]) => el("option", { value }, text)))
+    select.value = chosen
+  }
+
+  function modal() {
+    return /** @type {HTMLDialogElement} */ (byId("tripModal"))
+  }
+
+  function formNode() {
+    return /** @type {HTMLFormElement} */ (byId("tripForm"))
+  }
+
+  // ── Opening ──
+
+  /**
+   * A new trip. Without anything given, what was typed before and not saved is still there.
+   * @param {Record<string, string>|null} [values] what it begins with @param {{day: string, clock: string}[]} [times]
+   */
+  async function open(values = null, times = [{ day: "", clock: "" }]) {
+    begin(null, values ?? TripFields.blank(), times, values ? null : drafts.get(NEW))
+    if (values) base = TripFields.blank()
+    if (values) document.getElementsByName(TripDates.fieldOf(0))[0].focus()
+    else byId("client").focus()
+    await TripClient.read()
+  }
+
+  /** A change of this trip, as get-appointment answers it. @param {any} trip */
+  async function edit(trip) {
+    const times = [{ day: WallTime.day(trip.appointmenttime), clock: WallTime.clock(trip.appointmenttime), fold: foldOf(trip.appointmenttime) }]
+    begin(trip, TripFields.of(trip), times, drafts.get(trip.id))
+    TripFields.field("notes").focus()
+    await TripClient.read()
+  }
+
+  /** Which of two equal wall times a moment is; "" where there is one. */
+  function foldOf(moment) {
+    const meant = WallTime.moments(WallTime.day(moment), WallTime.clock(moment))
+    return meant.length === 2 ? String(meant.findIndex((one) => one.getTime() === Date.parse(moment))) : ""
+  }
+
+  function begin(trip, values, times, draft) {
+    const form = formNode()
+    form.removeAttribute("data-draft") // only a new one is kept beyond the page: see form-draft.js
+    editing = trip && { ...trip, version: draft?.version ?? trip.version }
+    base = draft?.base ?? values
+    lay(values, times)
+    opened = snapshot()
+    if (draft) lay(draft.values, draft.times)
+    if (!trip) form.dataset.draft = "trip"
+    if (trip?.operation_status === "cancelled") TripFields.field("driver_assigned").disabled = true // it shows who was told
+    TripFields.field("transitTime").readOnly = Boolean(trip) && !hasFeaturePermission("canAssignDrivers")
+    byId("tripFormTitle").textContent = trip ? `Edit ${TripWords.who(trip)}` : "Book a trip"
+    byId("tripFormFoot").textContent = trip ? "Only what it makes necessary follows in the background." : "Calendar and texts follow in the background."
+    FormFaults.clear(form)
+    busy(false)
+    modal().showModal()
+    TripSketch.soon()
+  }
+
+  function lay(values, times) {
+    TripFields.lay(values)
+    TripFields.driveLaid(Boolean(editing))
+    TripClient.lay(values.client_name, values.knumber)
+    TripDates.lay(times.length > 0 ? times : [{ day: "", clock: "" }], Boolean(editing))
+    byId("moreFields").open = Boolean(values.scheduling_notes)
+  }
+
+  // ── While it is filled in ──
+
+  function changed(name) {
+    if (name === "appointment_type") TripFields.layout()
+    if (name === "clinic_id") {
+      TripFields.layout()
+      TripFields.guessDrive()
+    }
+    TripSketch.soon()
+  }
+
+  // ── What is typed and not saved ──
+
+  function now() {
+    return { values: { ...TripFields.values(), knumber: TripClient.knumber(), client_name: TripClient.typed() }, times: TripDates.typed() }
+  }
+
+  function snapshot() {
+    const { values, times } = now()
+    const typed = TripFields.isGuessed() ? { ...values, transitTime: "" } : values
+    return JSON.stringify({ typed, times })
+  }
+
+  function keep() {
+    const untouched = snapshot() === opened
+    const { values, times } = now()
+    const whole = { ...base, ...values, ...(TripFields.isGuessed() && !editing ? { transitTime: "" } : {}) }
+    if (untouched) drafts.delete(editing?.id ?? NEW)
+    else drafts.set(editing?.id ?? NEW, { values: whole, times, base, version: editing?.version ?? null })
+  }
+
+  function forget() {
+    drafts.delete(editing?.id ?? NEW)
+    FormDraft.forget(formNode())
+    opened = snapshot()
+  }
+
+  // ── Saving ──
+
+  async function save() {
+    const form = formNode()
+    if (byId("saveTripBtn").getAttribute("aria-disabled") === "true") return
+    const faults = FormFaults.check(form)
+    if (!faults.client && byId("client").value.trim() && !TripClient.knumber()) faults.client = "Client must be chosen from the list"
+    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
+    const body = editing ? change() : { appointments: newTrips() }
+    if (editing && Object.keys(body).length === 2) return nothingChanged()
+    FormFaults.clear(form)
+    busy(true)
+    const edited = editing
+    const text = JSON.stringify(body)
+    const key = unsure.body === text ? unsure.key : APIClient.newKey()
+    try {
+      const answer = await APIClient.post(edited ? "/update-appointment" : "/save-appointment", body, { idempotencyKey: key })
+      unsure = { body: "", key: "" }
+      forget()
+      if (!edited) startAnew()
+      modal().close()
+      onSaved({ ids: edited ? [edited.id] : answer.appointmentIds, message: said(answer, edited), warnings: answer.warnings ?? [], edited: Boolean(edited) })
+    } catch (error) {
+      unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
+      refused(error)
+    } finally {
+      busy(false)
+    }
+  }
+
+  function newTrips() {
+    const one = { ...(TripClient.knumber() && { knumber: TripClient.knumber() }), ...TripFields.given(TripFields.values()) }
+    return TripDates.moments().map((moment) => ({ ...one, appointmentDateTime: moment }))
+  }
+
+  function change() {
+    const [moment] = TripDates.moments()
+    return {
+      id: editing.id,
+      version: editing.version,
+      ...TripFields.changed(base, TripFields.values()),
+      ...(moment !== base.appointmenttime && { appointmentDateTime: moment }),
+      ...(TripClient.knumber() !== base.knumber && { knumber: TripClient.knumber() || null }),
+    }
+  }
+
+  function nothingChanged() {
+    const { id } = editing
+    forget()
+    modal().close()
+    onSaved({ ids: [id], message: "Nothing was different, so nothing was changed.", warnings: [], edited: true })
+  }
+
+  function said(answer, edited) {
+    if (edited) return "Changed."
+    const times = answer.appointments.map(({ appointmenttime: at }) => `${WallTime.short(WallTime.day(at))}, ${Format.time(at)}`)
+    return times.length === 1 ? `Booked for ${times[0]}.` : `${times.length} trips booked: ${times.slice(0, 6).join("; ")}${times.length > 6 ? " …" : ""}.`
+  }
+
+  // ── A refusal ──
+
+  function refused(error) {
+    TripRefusal.show(formNode(), error, TripDates.typed().length > 1)
+    if (error.code === "stale") formNode().querySelector(".form-summary .problem-text").append(newerButton())
+  }
+
+  function newerButton() {
+    const button = el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: takeNewer }, "Load the newer, keep what I typed")
+    return el("div", { class: "problem-actions" }, button)
+  }
+
+  /** What was not typed here becomes as it is stored now; what was typed stays, and is what will be sent. */
+  async function takeNewer() {
+    try {
+      const { appointment: newer } = await APIClient.get(`/get-appointment?id=${encodeURIComponent(editing.id)}`)
+      const mine = change()
+      const { values, times } = now()
+      const stored = TripFields.of(newer)
+      const kept = Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== base[name] && name !== "client_name"))
+      const moved = "appointmentDateTime" in mine
+      const whose = "knumber" in mine ? { knumber: values.knumber, client_name: values.client_name } : {}
+      editing = newer
+      base = stored
+      const at = newer.appointmenttime
+      lay({ ...stored, ...kept, ...whose }, moved ? times : [{ day: WallTime.day(at), clock: WallTime.clock(at), fold: foldOf(at) }])
+      FormFaults.clear(formNode())
+      TripSketch.soon()
+      byId("saveTripBtn").focus()
+      Dom.announce("This is the newer, with what you typed. Look at it, then save.")
+    } catch (error) {
+      FormFaults.show(formNode(), {}, error)
+    }
+  }
+
+  function busy(on) {
+    const button = byId("saveTripBtn")
+    button.setAttribute("aria-disabled", String(on))
+    button.querySelector("span").textContent = on ? "Saving…" : editing ? "Save changes" : "Book"
+  }
+
+  prepare()
+
+  return Object.freeze({ init, offer, open, edit })
+})()
