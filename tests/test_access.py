@@ -101,6 +101,7 @@ PEOPLES_FUNCTIONS = {
         "assignment_conflicts", "board_conflicts", "no_such_appointment",
         "cancel_appointment", "archive_appointment", "unarchive_appointment", "delete_appointment", "my_trips",
         "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text",
+        "reminder_time", "reminders_ahead",
         "create_invoice", "set_invoice_status", "void_invoice",
     },
     "engine": set(),
@@ -124,7 +125,7 @@ HOUSE_FUNCTIONS = {
         "put_link", "find_link", "use_link", "has_admin", "note_proof", "knock", "prune_accounts",
         "set_limit", "take", "hold_service", "release_service", "set_schedule", "vital_signs", "prune_engine",
         "applied_migrations",
-        "intend_message", "settle_message", "reminder_time", "reminders_due",
+        "intend_message", "settle_message", "reminders_due",
     },
     "engine": {"fn_pgqueuer_changed"},
 }  # fmt: skip

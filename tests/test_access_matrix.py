@@ -117,6 +117,7 @@ PEOPLE: dict[str, Verb] = {
     "GET /webhook/get-all-appointments": Verb(STAFF),
     "GET /webhook/get-active-present-future-appointments": Verb(ALL),
     "GET /webhook/get-operations-appointments": Verb(LEAD),
+    "GET /webhook/get-dashboard": Verb(STAFF),
     "POST /webhook/save-appointment": Verb(STAFF, lambda _: ride()),
     "POST /webhook/update-appointment": Verb(STAFF, lambda house: {"id": str(house.trip), "notes": "Two stairs"}),
     "POST /webhook/update-driver-assignment": Verb(LEAD, lambda house: {"id": str(house.trip), "driver_assigned": None}),
