@@ -9,6 +9,7 @@
 const Header = (() => {
   const PAGES = Object.freeze([
     { page: "dashboard", href: "dashboard.html", label: "Dashboard", icon: "house" },
+    { page: "operations", href: "operations.html", label: "Operations", icon: "kanban" },
     { page: "clients", href: "clients.html", label: "Clients", icon: "people" },
     { page: "destinations", href: "destinations.html", label: "Destinations", icon: "geo-alt" },
     { page: "admin", href: "admin.html", label: "Users", icon: "person-gear" },
