@@ -163,9 +163,9 @@ const BoardDay = (() => {
     return [trip.locationname ?? (trip.client_name ? trip.event_name : null), way].filter(Boolean).join(" · ")
   }
 
-  /** Minutes in little room: "5 h", "3.7 h". */
+  /** Minutes in little room: "40 min", "5 h", "3.7 h". */
   function hours(minutes) {
-    return `${Number((minutes / 60).toFixed(1))} h`
+    return minutes > 0 && minutes < 60 ? `${minutes} min` : `${Number((minutes / 60).toFixed(1))} h`
   }
 
   function span(trip) {
