@@ -72,7 +72,7 @@ async def test_staff_see_what_nobody_drives_on_top_and_hear_when_somebody_does(
     person: People, portal: Portal, soon: Soon
 ) -> None:
     one = await person()
-    await one.come_back("agent")
+    await one.come_back("supervisor")
     row = one.page.locator(".day-trips li", has_text=soon.client)
     await expect(row).to_have_attribute("data-status", "pending")
     await expect(one.page.locator(".day-trips").first.get_by_text(soon.client)).to_be_visible()
@@ -84,6 +84,9 @@ async def test_staff_see_what_nobody_drives_on_top_and_hear_when_somebody_does(
     assign(portal, soon)
     await expect(row).to_contain_text("Dana")
     await expect(row).to_have_attribute("data-status", "assigned")
+    agent = await person()
+    await agent.come_back("agent")
+    await expect(agent.page.locator(".day-trips li", has_text=soon.client)).to_contain_text("Dana")
 
 
 async def test_a_supervisor_is_led_to_the_board(person: People) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
@@ -120,7 +121,7 @@ async def test_a_trip_is_dragged_to_who_is_free_and_each_row_says_so_meanwhile(p
 
 
 async def test_a_trip_is_assigned_moved_and_taken_off_by_keys_alone(person: People, tuesday: Tuesday) -> None:
-    day, _, early, _ = tuesday
+    day, driven, early, late = tuesday
     one = await person()
 
     async def without_times(route: Route) -> None:
@@ -129,7 +130,11 @@ async def test_a_trip_is_assigned_moved_and_taken_off_by_keys_alone(person: Peop
 
     await one.page.route(f"**{BOARD}?*", without_times)
     await one.come_back("supervisor", day.path)
-    await trip(lane(one, None), early).focus()
+    await trip(lane(one, None), late).focus()
+    await one.press("ArrowDown")
+    await expect(trip(lane(one, day.driver), driven)).to_be_focused()
+    await one.press("ArrowUp")
+    await expect(trip(lane(one, None), early)).to_be_focused()
     await one.press("Enter")
     dialog = one.page.get_by_role("dialog")
     await expect(dialog.locator(".assign-choice").first).to_be_focused()
@@ -152,6 +157,7 @@ async def test_a_trip_is_assigned_moved_and_taken_off_by_keys_alone(person: Peop
     await expect(trip(held, early)).to_be_visible()
     await expect(one.page.locator("#boardSaid")).to_contain_text("Taken back")
     assert day.driver_of(early) == second
+    await one.page.unroute_all(behavior="wait")
 
 
 async def test_what_the_server_refuses_is_said_at_the_trip_and_the_board_is_as_it_was(person: People, tuesday: Tuesday) -> None:
@@ -189,6 +195,7 @@ async def test_day_and_filter_are_in_the_address_and_what_others_do_shows_by_its
     await expect(one.page.locator("#unassignedCount")).to_have_text("2")
     await one.page.get_by_label("Filter by driver").fill(day.others[0]["name"].upper())
     await expect(one.page.locator(".lane")).to_have_count(2)
+    await expect(one.page).to_have_url(re.compile(r"q=\w+"))
     await one.page.reload()
     await expect(one.page.locator(".lane")).to_have_count(2)
     await one.go_live()
@@ -253,6 +260,10 @@ async def test_no_state_of_the_board_has_a_fault_that_axe_finds_or_is_too_wide(
     await one.come_back("supervisor", day.path)
     await expect(trip(lane(one, None), early)).to_be_visible()
     await sound(one, "board", phone)
+    await one.page.get_by_label("Filter by driver").fill("no such place")
+    await expect(one.page.locator(".lane-none")).to_contain_text("No driver")
+    await sound(one, "nothing found", phone)
+    await one.page.get_by_label("Filter by driver").fill("")
     await trip(lane(one, None), early).click()
     await sound(one, "dialog", phone)
     await one.page.get_by_role("dialog").get_by_role("button", name=day.others[0]["name"]).click()

@@ -17,13 +17,14 @@ const BoardDay = (() => {
       const pair = key(row.appointment_id, row.driver_id)
       against.set(pair, [...(against.get(pair) ?? []), row])
     }
+    const drives = new Set(answer.appointments.map((trip) => trip.driver_assigned))
     return {
       day: answer.day,
       starts: Date.parse(answer.starts),
       ends: Date.parse(answer.ends),
       trips: answer.appointments.filter((trip) => trip.operation_status !== "cancelled"),
       cancelled: answer.appointments.filter((trip) => trip.operation_status === "cancelled").length,
-      drivers: answer.drivers,
+      drivers: answer.drivers.filter((driver) => driver.active || drives.has(driver.id)),
       against,
       times: new Map(answer.drive_times.map((row) => [key(row.client_id, row.driver_id), row])),
     }

@@ -104,9 +104,9 @@ const BoardDrag = (() => {
     heard.onEnd()
   }
 
-  /** The click that a browser makes of letting go is none. */
+  /** The click that a browser makes of letting go is none; one that a key makes (detail 0) is. */
   function swallow(event) {
-    if (!swallowClick) return
+    if (!swallowClick || event.detail === 0) return
     swallowClick = false
     event.preventDefault()
     event.stopPropagation()

@@ -32,7 +32,7 @@ const BoardView = (() => {
       openRow(draws),
       shown.map((driver) => driverRow(driver, draws)),
       shown.length === 0 && el("p", { class: "lane-none quiet" }, board.drivers.length === 0 ? "No drivers yet." : "No driver, and no driver's trip, matches."),
-      el("div", { class: "board-now", "aria-hidden": "true", hidden: true }, el("span", {})),
+      el("div", { class: "board-now", "aria-hidden": "true" }),
     )
     moveNow(root, board)
     if (focused && !root.contains(document.activeElement)) tripNode(root, focused)?.focus()
@@ -45,12 +45,12 @@ const BoardView = (() => {
 
   /** The line of now goes on; there is none on other days. */
   function moveNow(root, board, now = Date.now()) {
-    const line = root.querySelector(".board-now")
     const { from, to } = BoardDay.axis(board)
-    if (!line) return
-    line.hidden = now < from || now > to
-    line.style.setProperty("--at", String((now - from) / (to - from)))
-    line.firstElementChild.textContent = Format.time(now)
+    for (const mark of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(".board-now, .axis-now"))) {
+      mark.hidden = now < from || now > to
+      mark.style.setProperty("--at", String((now - from) / (to - from)))
+      if (mark.matches(".axis-now")) mark.textContent = Format.time(now)
+    }
   }
 
   // ── Rows ──
@@ -64,6 +64,7 @@ const BoardView = (() => {
         "div",
         { class: "axis-hours" },
         hours.map(({ label }) => el("span", {}, label)),
+        el("strong", { class: "axis-now" }),
       ),
     )
   }
@@ -89,7 +90,7 @@ const BoardView = (() => {
     const also = driver.time_off.filter((one) => one.entry_type !== "time_off")
     const head = [
       el("h2", { id: label, class: "lane-name" }, driver.name, !driver.active && el("span", { class: "chip" }, "No longer drives")),
-      el("p", { class: "lane-line lane-load" }, el("span", {}, hoursOf(driver, away, also)), load(driver)),
+      el("p", { class: "lane-line lane-load" }, el("span", { class: "lane-hours" }, hoursOf(driver, away, also)), load(driver)),
       el("p", { class: "lane-line lane-verdict" }),
     ]
     const ground = [

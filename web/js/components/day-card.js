@@ -2,7 +2,7 @@
 
 /**
  * The office's day on the dashboard: in numbers, trip by trip with what nobody drives yet on top, what tomorrow still lacks, and the reminders.
- * Read again whenever the work that follows a save of a trip is heard of, and once a minute.
+ * Read again whenever the work that follows a save is heard of (agents hear of their own), and once a minute.
  */
 const DayCard = (() => {
   const { el, fill, icon, byId } = Dom

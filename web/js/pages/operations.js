@@ -38,6 +38,7 @@
     byId("boardDay").addEventListener("change", () => OfficeDay.read(byId("boardDay").value) && visit(byId("boardDay").value))
     byId("boardSearch").addEventListener("input", soonSearch())
     BoardDrag.init(byId("board"), { verdict: verdictOf, onDrop: move, onEnd: draw })
+    BoardKeys.init(byId("board"))
     document.addEventListener("task:changed", (event) => CONCERNS.has(event.detail.task.entity_type) && readSoon())
     document.addEventListener("tasks:state", (event) => ["stream", "realtime"].includes(event.detail.state) && readSoon())
     document.addEventListener("visibilitychange", () => !document.hidden && readSoon())
