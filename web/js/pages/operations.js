@@ -108,6 +108,10 @@
     const { signal } = loading
     const { day } = wanted()
     const asked = edition
+    if (board && board.day !== day) {
+      showAddress() // "today" has become another day
+      forget()
+    }
     try {
       const answer = await APIClient.get(`/get-operations-appointments?day=${day}`, { signal })
       if (signal.aborted) return
@@ -120,6 +124,7 @@
       AssignDialog.refresh(board)
     } catch (error) {
       if (signal.aborted) return
+      answered = "" // so that the next answer takes the place of this, even where nothing has changed
       const again = el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: read }, "Try again")
       fill(byId("boardState"), Dom.problem(error, again))
     }
