@@ -145,6 +145,7 @@ PEOPLE: dict[str, Verb] = {
     "GET /webhook/get-appointment": Verb(STAFF, lambda house: {"id": house.trip}),
     "GET /webhook/get-week": Verb(STAFF, {"day": "2026-12-01"}),
     "GET /webhook/preview-appointment": Verb(STAFF, {"at": "2026-12-01T09:00"}),
+    "GET /webhook/get-dashboard": Verb(STAFF),
     "POST /webhook/save-appointment": Verb(STAFF, lambda _: ride()),
     "POST /webhook/update-appointment": Verb(STAFF, lambda house: {"id": str(house.trip), "notes": "Two stairs"}),
     "POST /webhook/update-driver-assignment": Verb(LEAD, lambda house: {"id": str(house.trip), "driver_assigned": None}),

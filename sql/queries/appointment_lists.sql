@@ -1,6 +1,6 @@
 -- name: board_drivers
 -- everybody who drives that day or could: their hours and absence, and what they have that day and that week
-select d.id, d.name, d.first_name, d.last_name, d.phone, d.gender, d.workload_percentage, d.workload_preference, d.google_calendar_id is not null as has_calendar,
+select d.id, d.name, d.first_name, d.last_name, d.active, d.phone, d.gender, d.workload_percentage, d.workload_preference, d.google_calendar_id is not null as has_calendar,
        lower(h.hours) as starts, upper(h.hours) as ends,
        coalesce(o.entries, '[]') as time_off, w.trips_today, w.minutes_today, w.trips_this_week, w.minutes_this_week
   from public.drivers d

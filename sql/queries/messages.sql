@@ -22,9 +22,11 @@ select id, appointment_id, audience, recipient_id, kind, for_time, occasion, to_
   from public.messages where appointment_id = %(appointment)s order by created_at, id
 
 -- name: to_look_at
--- what was refused, or may have been sent, and is not over yet
-select m.id, m.appointment_id, m.audience, m.recipient_id, m.kind, m.for_time, m.state, m.error, m.created_at
+-- what was refused, or may have been sent, and is not over yet; with whom it is for
+select m.id, m.appointment_id, m.audience, m.recipient_id, coalesce(c.full_name, d.name) as recipient, m.kind, m.for_time, m.state, m.error, m.created_at
   from public.messages m join public.appointments a on a.id = m.appointment_id
+  left join public.clients c on m.audience = 'client' and c.id = m.recipient_id
+  left join public.drivers d on m.audience = 'driver' and d.id = m.recipient_id
  where m.state in ('refused', 'unknown') and a.drop_off_time > public.task_now()
  order by m.created_at desc, m.id limit %(limit)s
 

@@ -176,7 +176,6 @@ async def test_the_focus_goes_through_the_page_in_its_order_and_is_always_seen(p
         "View Client",
         "Retry: Send notification for In Order (K5000002)",
         "Dismiss: Send notification for In Order (K5000002)",
-        "Clients",
     ]
 
 

@@ -34,6 +34,7 @@ from backhaul.dispatch.activity_api import activity_endpoints
 from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_endpoint
 from backhaul.dispatch.appointment_api import appointment_endpoints
 from backhaul.dispatch.client_lists import client_list_endpoints
+from backhaul.dispatch.dashboard_api import dashboard_endpoints
 from backhaul.dispatch.destination_api import destination_endpoints
 from backhaul.dispatch.driver_api import driver_endpoints
 from backhaul.dispatch.invoice_api import invoice_endpoints
@@ -107,6 +108,7 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
         system_endpoints(),
         invoice_endpoints(shape),
         trip_endpoints(shape),
+        dashboard_endpoints(),
         sandbox_endpoints(),
     ):
         app.include_router(router, responses=REFUSED)

@@ -128,7 +128,10 @@ def appointment_endpoints() -> APIRouter:
 
     @api.get("/webhook/get-operations-appointments")
     async def operations(request: Request, claims: Asking, day: _Day = None) -> Any:
-        """One day's board, today's if none is named: trips, drivers, drive times of each pair, and what speaks against it."""
+        """One day's board, today's if none is named: trips, drivers, drive times of each pair, and what speaks against it.
+
+        starts, ends: its two midnights, 23, 24 or 25 hours apart.
+        """
         async with person(request, claims) as (tx, who):
             _only(who, LEAD)
             reader = await lists.reader(tx)
@@ -136,6 +139,8 @@ def appointment_endpoints() -> APIRouter:
         return {
             "success": True,
             "day": board.day,
+            "starts": _start_of(board.day),
+            "ends": _start_of(board.day + timedelta(days=1)),
             "appointments": [lists.wire(row, costs=reader.costs) for row in board.trips],
             "drivers": board.drivers,
             "drive_times": board.times,

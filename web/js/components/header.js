@@ -9,6 +9,7 @@
 const Header = (() => {
   const PAGES = Object.freeze([
     { page: "dashboard", href: "dashboard.html", label: "Dashboard", icon: "house" },
+    { page: "operations", href: "operations.html", label: "Operations", icon: "kanban" },
     { page: "appointments", href: "appointments.html", label: "Appointments", icon: "calendar-week" },
     { page: "clients", href: "clients.html", label: "Clients", icon: "people" },
     { page: "drivers", href: "drivers.html", label: "Drivers", icon: "truck-front" },

@@ -32,6 +32,12 @@
     byId("greeting").textContent = `${Format.greeting()}, ${user?.fullName.split(" ")[0]}`
     byId("today").textContent = Format.today()
     byId("clientsTile").hidden = !hasPageAccess("clients")
+    const isStaff = !["driver", "client"].includes(getUserRole() ?? "")
+    byId("dashboardGrid").classList.toggle("own-page", !isStaff)
+    byId("connection").hidden = !isStaff
+    if (isStaff) DayCard.init()
+    else OwnTrips.init(getUserRole() === "driver")
+    showOwnWhereNeeded()
     showState(TaskMonitor.state)
     FaultsCard.init(byId("faultsCard"))
     if (focus) byId("greeting").focus()
@@ -51,6 +57,14 @@
       () => fill(byId("ownFailures"), ...ownNodes(acts)),
       () => byId("ownTitle"),
     )
+    showOwnWhereNeeded()
+  }
+
+  /** Agents are told that all is well; supervisors by the summary of everybody's, and who drives or rides starts hardly anything. */
+  function showOwnWhereNeeded() {
+    const section = byId("ownFailures").parentElement
+    const quiet = own.length === 0 && !dismissed && getUserRole() !== "booking_agent"
+    section.hidden = quiet && !section.contains(document.activeElement)
   }
 
   function ownNodes(acts) {

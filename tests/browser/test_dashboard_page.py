@@ -1,0 +1,132 @@
+"""The dashboard: the office's day for staff, and for drivers and clients their own trips alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import expect
+
+from backhaul.dispatch.wall_time import office_day, office_moment
+from tests.browser.conftest import People
+from tests.browser.portal import Portal
+from tests.browser.test_accessibility import sound
+
+_DRIVER = """
+insert into public.drivers (first_name, last_name, email, phone) values ('Dana', %(name)s, %(name)s || '@x.test', '+19025550166')
+returning id::text
+"""
+_LINK = "select private.link_user(id, %(driver)s, %(client)s) from public.users where username = %(user)s"
+_GONE = """
+update public.appointments set driver_assigned = null where id = %(trip)s;
+select private.archive_appointment(%(trip)s);
+update public.users set driver_id = null, is_active = false where driver_id = %(driver)s;
+delete from public.client_drive_times where driver_id = %(driver)s;
+delete from public.drivers where id = %(driver)s;
+"""
+
+
+@dataclass
+class Soon:
+    """A trip within the hour, and a driver and a client who may both sign in. Nobody drives it yet."""
+
+    trip: str
+    client: str
+    driver: str
+    driver_user: str
+    client_user: str
+
+
+@pytest.fixture
+def soon(portal: Portal) -> Iterator[Soon]:
+    name = uuid4().hex[:6]
+    client = portal.client(f"Soon{name}", "Rider", phone="902-555-0144")
+    now = datetime.now(UTC)
+    last = office_moment(datetime.combine(office_day(now), time(23, 59)))  # late at night it would be tomorrow's
+    made = portal.ask("supervisor", "POST", "/webhook/save-appointment", {
+        "knumber": client["kNumber"], "appointmentDateTime": min(now + timedelta(minutes=50), last).isoformat(),
+        "appointmentLength": 30, "transitTime": 20, "location": "Cedar Clinic", "locationAddress": "9 Cedar Road, Digby",
+        "driver_instructions": "Ring twice", "customRate": 4321,
+    })  # fmt: skip
+    users = [f"d{name}", f"c{name}"]
+    portal.person(users[0], "driver")
+    portal.person(users[1], "client")
+    with portal.database() as database:
+        (driver,) = database.execute(_DRIVER, {"name": name}).fetchone() or (None,)
+        database.execute(_LINK, {"user": f"{users[0]}@demo.test", "driver": driver, "client": None})
+        database.execute(_LINK, {"user": f"{users[1]}@demo.test", "driver": None, "client": client["client_id"]})
+        trip = made["appointmentIds"][0]
+        yield Soon(trip, f"Soon{name} Rider", str(driver), *users)
+        for statement in filter(None, map(str.strip, _GONE.split(";"))):
+            database.execute(statement.encode(), {"trip": trip, "driver": driver})
+
+
+def assign(portal: Portal, soon: Soon) -> None:
+    portal.ask("admin", "POST", "/webhook/update-driver-assignment", {"id": soon.trip, "driver_assigned": soon.driver})
+
+
+async def test_staff_see_what_nobody_drives_on_top_and_hear_when_somebody_does(
+    person: People, portal: Portal, soon: Soon
+) -> None:
+    one = await person()
+    await one.come_back("supervisor")
+    row = one.page.locator(".day-trips li", has_text=soon.client)
+    await expect(row).to_have_attribute("data-status", "pending")
+    await expect(one.page.locator(".day-trips").first.get_by_text(soon.client)).to_be_visible()
+    await expect(one.page.locator("#dayTrips .now-mark")).to_be_visible()
+    await expect(one.page.locator(".number-tile[data-alarming]").first).to_contain_text("without a driver")
+    await expect(one.page.locator("#tomorrow")).to_contain_text("Tomorrow")
+    await expect(one.page.locator("#reminders")).to_contain_text("sent today")
+    assert "4321" not in await one.page.content()
+    assign(portal, soon)
+    await expect(row).to_contain_text("Dana")
+    await expect(row).to_have_attribute("data-status", "assigned")
+    agent = await person()
+    await agent.come_back("agent")
+    await expect(agent.page.locator(".day-trips li", has_text=soon.client)).to_contain_text("Dana")
+
+
+async def test_a_supervisor_is_led_to_the_board(person: People) -> None:
+    one = await person(phone=True)
+    await one.come_back("supervisor")
+    await expect(one.page.locator("#failedTasksLabel")).to_have_text("All tasks completed")
+    await expect(one.page.locator("#ownFailures")).to_be_hidden()
+    tile = one.page.locator("a.number-tile", has_text="without a driver")
+    await expect(tile).to_have_attribute("href", f"operations.html?day={office_day(datetime.now(UTC))}")
+    await sound(one, "dashboard", phone=True)
+
+
+async def test_a_driver_sees_whom_to_fetch_and_a_client_who_comes_and_neither_a_price(
+    person: People, portal: Portal, soon: Soon
+) -> None:
+    assign(portal, soon)
+    drives, rides = await person(phone=True), await person()
+    await drives.come_back(soon.driver_user)
+    stop = drives.page.locator("#ownTrips li", has_text=soon.client)
+    await expect(stop).to_contain_text("Ring twice")
+    await expect(stop.get_by_role("link", name="902-555-0144")).to_have_attribute("href", "tel:+19025550144")
+    await expect(stop.get_by_role("link", name="9 Cedar Road")).to_have_attribute("rel", "noopener noreferrer")
+    await expect(drives.page.locator("#officeDay")).to_be_hidden()
+    await sound(drives, "driver", phone=True)
+
+    await rides.come_back(soon.client_user)
+    await expect(rides.page.locator("#ownTrips li")).to_contain_text("Dana drives you")
+    await expect(rides.page.locator("#ownTrips")).not_to_contain_text("Ring twice")
+    await sound(rides, "client", phone=False)
+    for one in (drives, rides):
+        assert "4321" not in await one.page.content()
+
+
+async def test_a_day_that_cannot_be_read_says_why_and_offers_to_try_again(person: People) -> None:
+    one = await person()
+    await one.keep_session("agent")
+    await one.page.route("**/get-dashboard", lambda route: route.abort())
+    await one.open("dashboard.html")
+    await expect(one.page.locator("#dayProblem")).to_contain_text("The server cannot be reached")
+    await one.page.unroute("**/get-dashboard")
+    await one.page.locator("#dayProblem").get_by_role("button", name="Try again").click()
+    await expect(one.page.locator("#dayTrips .now-mark")).to_be_visible()
+    await expect(one.page.locator("#dayProblem .problem")).to_have_count(0)
