@@ -115,7 +115,7 @@ const InvoiceCard = (() => {
       ["Due", spoken(invoice.due_date)],
       ["Created", `${Format.dateTime(invoice.invoice_created_at)}${by(around.created_by_name)}`],
       ["Sent", invoice.invoice_sent_at && Format.dateTime(invoice.invoice_sent_at)],
-      ["Sent to", invoice.mail_to],
+      ["E-mail to", invoice.mail_to],
       ["Paid", invoice.payment_received_at && Format.dateTime(invoice.payment_received_at)],
       ["Voided", invoice.voided_at && `${Format.dateTime(invoice.voided_at)}${by(around.voided_by_name)}`],
       ["Notes", invoice.notes],
