@@ -41,11 +41,13 @@ const InvoiceCard = (() => {
 
   /** A task of this invoice changed: shown at once, and the rest read again shortly after. */
   function hear(task) {
-    if (!shownId || task.entity_id !== shownId || !data) return
-    const known = data.tasks.findIndex((one) => one.id === task.id)
-    if (known >= 0) data.tasks[known] = { ...data.tasks[known], ...task }
-    else data.tasks.unshift(task)
-    drawData()
+    if (!shownId || task.entity_id !== shownId) return
+    if (data) {
+      const known = data.tasks.findIndex((one) => one.id === task.id)
+      if (known >= 0) data.tasks[known] = { ...data.tasks[known], ...task }
+      else data.tasks.unshift(task)
+      drawData()
+    }
     clearTimeout(soon)
     soon = setTimeout(read, SOON_MS)
   }

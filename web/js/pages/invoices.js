@@ -163,7 +163,7 @@
   // ── Keys: "/" to the search, Escape closes the card ──
 
   function shortcuts(event) {
-    const typing = event.target.closest("input:not([type=checkbox]), select, textarea")
+    const typing = event.target.closest("input:not([type=checkbox]), select, textarea, .invoice-form")
     if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return
     if (event.key === "/" && !typing) {
       event.preventDefault()
