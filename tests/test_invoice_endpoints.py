@@ -121,6 +121,11 @@ async def test_drivers_and_agents_are_paid_and_it_can_be_taken_back(api: Api, ow
         assert len(audited(own_trips, f"mark_{who}_paid")) == 3
     assert own_trips.database.value("select custom_rate from appointment_costs") == 80
     ahead = own_trips.trip(driver="Ben")
+    await api.post("/webhook/mark-agent-paid", {"id": str(trip)}, by=sue)
+    unpaid = (await api.get("/webhook/get-finance-appointments", by=sue, unpaid="true")).json()
+    assert [(row["id"], row["driver_paid_at"]) for row in unpaid["appointments"]] == [(str(trip), None)]
+    await api.post("/webhook/mark-driver-paid", {"id": str(trip)}, by=sue)
+    assert (await api.get("/webhook/get-finance-appointments", by=sue, unpaid="true")).json()["count"] == 0
     refused(await api.post("/webhook/mark-driver-paid", {"id": str(ahead)}, by=sue), 409)
 
 

@@ -175,9 +175,10 @@ def test_costs_are_seen_and_written_by_supervisors_and_nobody_else(peopled: Trip
     if role not in SUPERVISORS:
         with peopled.as_(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("insert into appointment_costs (appointment_id, custom_rate) values (%s, 1)", (trip,))
-        with peopled.as_(role) as connection, pytest.raises(psycopg.Error) as refused:
-            connection.execute("select private.create_invoice(array[%s::uuid])", (trip,))
-        assert refusal(refused).startswith("BT403: only supervisors look after invoices.")
+        for forbidden in ("private.create_invoice(array[%s::uuid])", "private.address_invoice(%s, 'a@example.test')"):
+            with peopled.as_(role) as connection, pytest.raises(psycopg.Error) as refused:
+                connection.execute(sql.SQL("select {}").format(sql.SQL(forbidden)), (trip,))
+            assert refusal(refused).startswith("BT403: only supervisors look after invoices.")
 
 
 def test_an_agent_says_nothing_about_invoices(peopled: Trips) -> None:

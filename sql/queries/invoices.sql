@@ -93,22 +93,28 @@ select a.id, a.operation_status, a.invoice_status, coalesce(c.full_name || ' (' 
 select appointmenttime as after_time, id as after_id from public.appointments where id = %(id)s
 
 -- name: trips_page
--- clients' completed trips, the oldest first; what is nobody's trip is never invoiced
+-- completed trips, the oldest first: a client's, by how far they are invoiced; or anybody's for which somebody is still to be paid
 select t.*, k.driver_paid_at, k.booking_agent_paid_at
   from public.trips t left join public.appointment_costs k on k.appointment_id = t.id
- where t.deleted_at is null and t.client_id is not null and t.operation_status = 'completed' and t.invoice_status = %(invoice_status)s
+ where t.deleted_at is null and t.operation_status = 'completed'
+   and case when %(unpaid)s then k.driver_paid_at is null or (t.managed_by is not null and k.booking_agent_paid_at is null)
+            else t.client_id is not null and t.invoice_status = %(invoice_status)s end
    and (%(client)s::uuid is null or t.client_id = %(client)s)
-   and (%(q)s::text is null or t.client_name ilike %(q)s or t.knumber ilike %(q)s or t.locationname ilike %(q)s or t.driver_name ilike %(q)s)
+   and (%(q)s::text is null or t.client_name ilike %(q)s or t.knumber ilike %(q)s or t.locationname ilike %(q)s or t.driver_name ilike %(q)s
+        or t.managed_by_name ilike %(q)s or t.event_name ilike %(q)s)
    and (%(after_id)s::uuid is null or (t.appointmenttime, t.id) > (%(after_time)s::timestamptz, %(after_id)s::uuid))
  order by t.appointmenttime, t.id
  limit %(limit)s
 
 -- name: trips_count
 select count(*) as count
-  from public.trips t
- where t.deleted_at is null and t.client_id is not null and t.operation_status = 'completed' and t.invoice_status = %(invoice_status)s
+  from public.trips t left join public.appointment_costs k on k.appointment_id = t.id
+ where t.deleted_at is null and t.operation_status = 'completed'
+   and case when %(unpaid)s then k.driver_paid_at is null or (t.managed_by is not null and k.booking_agent_paid_at is null)
+            else t.client_id is not null and t.invoice_status = %(invoice_status)s end
    and (%(client)s::uuid is null or t.client_id = %(client)s)
-   and (%(q)s::text is null or t.client_name ilike %(q)s or t.knumber ilike %(q)s or t.locationname ilike %(q)s or t.driver_name ilike %(q)s)
+   and (%(q)s::text is null or t.client_name ilike %(q)s or t.knumber ilike %(q)s or t.locationname ilike %(q)s or t.driver_name ilike %(q)s
+        or t.managed_by_name ilike %(q)s or t.event_name ilike %(q)s)
 
 -- name: set_ready
 update public.appointments set invoice_status = case when %(ready)s then 'ready' else 'not_ready' end

@@ -172,15 +172,21 @@ async def test_view_search_filter_and_card_are_in_the_address_and_survive_a_relo
     await expect(one.page.locator("#sideCard")).to_be_hidden()
 
 
-async def test_completed_trips_are_marked_ready_together(person: People, portal: Portal) -> None:
+async def test_completed_trips_are_marked_ready_and_paid_out_together(person: People, portal: Portal) -> None:
     client = driven(portal, 80, 90, ready=False, first="Una")
     one = await person()
     await one.come_back("supervisor", f"invoices.html?view=unready&q={client['kNumber']}")
     await expect(one.page.locator("#list tbody tr")).to_have_count(2)
     await one.page.get_by_label("Choose all trips listed").check()
-    await one.page.get_by_role("button", name="Mark 2 trips ready").click()
+    await one.page.get_by_role("button", name="Mark ready: 2 trips").click()
     await expect(one.page.locator("#savedNote")).to_have_text("2 trip(s) ready for an invoice")
     await expect(one.page.locator("#listState")).to_contain_text("No completed trip matches")
+    await one.page.get_by_role("button", name="Pay out").click()
+    await one.page.get_by_label("Search", exact=True).fill(client["kNumber"])
+    await expect(one.page.locator("#list tbody tr")).to_have_count(2)
+    await one.page.get_by_label("Choose all trips listed").check()
+    await one.page.get_by_role("button", name="Mark driver paid: 2 trips").click()
+    await expect(one.page.locator("#savedNote")).to_have_text("2 trip(s) marked: driver paid")
     await one.page.get_by_role("button", name="To invoice").click()
     await one.page.get_by_label("Search", exact=True).fill(client["kNumber"])
     await expect(one.page.locator("#list tbody tr")).to_have_count(1)
@@ -194,7 +200,7 @@ async def test_an_agent_is_not_let_in_and_sees_no_entry_for_it(person: People) -
     await expect(agent.page.get_by_role("link", name="Invoices")).to_be_hidden()
 
 
-@pytest.mark.parametrize(("dark", "phone"), [(True, False), (True, True)], ids=["dark", "phone"])
+@pytest.mark.parametrize(("dark", "phone"), [(False, False), (True, True)], ids=["light", "dark phone"])
 async def test_no_view_has_a_fault_that_axe_finds_or_is_too_wide(person: People, dark: bool, phone: bool) -> None:
     one = await person(dark=dark, phone=phone)
     await one.come_back("supervisor", "invoices.html")
@@ -203,7 +209,7 @@ async def test_no_view_has_a_fault_that_axe_finds_or_is_too_wide(person: People,
     await expect(one.page.locator(".trip-choices")).to_be_visible()
     await _sound(one)
     await one.page.get_by_role("button", name="Close").click()
-    for view in ("Not ready yet", "Invoices"):
+    for view in ("Not ready yet", "Pay out", "Invoices"):
         await one.page.get_by_role("button", name=view, exact=True).click()
         await _sound(one)
     await one.page.locator("#list tbody a.client-name").first.click()

@@ -116,18 +116,22 @@ def invoice_endpoints(shape: Shape) -> APIRouter:
         invoice_status: Annotated[
             Literal["ready", "not_ready"], Query(description="Completed trips that are ready for an invoice, or not yet")
         ] = "ready",
+        unpaid: Annotated[
+            bool, Query(description="Instead: completed trips whose driver or booking agent is not paid yet, invoiced or not")
+        ] = False,
         q: _Words = None,
         client: UUID | None = None,
         after: _After = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> Any:
-        """Clients' completed trips, the oldest first, with what is asked for them.
+        """Completed trips, the oldest first, with what is asked for them and when those who drove and booked them were paid.
 
         A trip costs its custom_rate; without one, the office's default_rate; where there is neither, it cannot be invoiced.
         """
         async with person(request, claims) as (tx, who):
             _lead_only(who)
-            page = await invoices.trips_page(tx, invoice_status, client=client, q=q, after=after, limit=limit)
+            of = None if unpaid else invoice_status
+            page = await invoices.trips_page(tx, of, client=client, q=q, after=after, limit=limit)
             office = await office_settings.read(tx)
         return {
             "success": True,

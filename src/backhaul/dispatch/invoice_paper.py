@@ -28,7 +28,7 @@ _FONTS = Path(__file__).parent / "fonts"
 _FILES = {"": "DejaVuSansCondensed.ttf", "B": "DejaVuSansCondensed-Bold.ttf"}
 _MARGIN, _FOOT = 20.0, 22.0  # mm
 _DATE, _AMOUNT, _ROW = 32.0, 30.0, 6.0  # widths of the outer columns, and the height of a line of text, in mm
-_PAGES = "\ue000"  # stands for the number of pages until that is known: a letter of nobody's, so that no name can hold it
+_PAGES = 3 * "\ue000"  # stands for the number of pages until that is known, in letters of nobody's, which no name can hold
 _INK, _QUIET, _RULE, _GROUND = (21, 35, 31), (77, 96, 90), (190, 203, 198), (242, 246, 245)
 
 logging.getLogger("fpdf").setLevel(logging.ERROR)  # what it warns of quotes letters of people's names

@@ -198,13 +198,20 @@ async def trips(db: Db, ids: Sequence[UUID]) -> list[Trip]:
 
 
 async def trips_page(
-    db: Db, invoice_status: str, *, client: UUID | None = None, q: str | None = None, after: UUID | None = None, limit: int = 50
+    db: Db,
+    invoice_status: str | None,
+    *,
+    client: UUID | None = None,
+    q: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
 ) -> appointment_lists.Page:
     """Clients' completed trips of that invoice_status, the oldest first, with when driver and agent were paid.
 
+    invoice_status None: every completed trip whose driver or booking agent is not paid yet.
     Raises: NotFound for a cursor nobody made.
     """
-    found = {"invoice_status": invoice_status, "client": client, "q": _pattern(q)}
+    found = {"invoice_status": invoice_status, "unpaid": invoice_status is None, "client": client, "q": _pattern(q)}
     begin = await _begin(db, _sql.trip_place, after) or {"after_time": None, "after_id": None}
     rows = await db.all(_sql.trips_page, {**found, **begin, "limit": limit + 1})
     count = await db.one(_sql.trips_count, found) or {"count": 0}

@@ -16,7 +16,9 @@ const InvoiceActs = (() => {
     const { invoice_status: state } = invoice
     const open = state === "created" || state === "sent"
     return [
-      button("pdf", "file-earmark-pdf", "Download PDF", "btn-soft", async () => Dom.save(await APIClient.download(`/get-invoice-pdf?id=${invoice.id}`)), refused),
+      around.document_made_at
+        ? button("pdf", "file-earmark-pdf", "Download PDF", "btn-soft", () => download(invoice), refused)
+        : el("p", { class: "quiet with-icon" }, icon("hourglass-split"), "The PDF is being made"),
       state !== "void" && button("send", "send", state === "created" ? "Send by e-mail" : "Send again", state === "created" ? "btn-primary" : "btn-quiet", () => send(invoice, around, done), refused),
       state === "created" && button("sent", "check-lg", "Mark sent", "btn-quiet", () => mark(invoice, "sent", done), refused),
       open && button("paid", "cash-coin", "Mark paid", state === "sent" ? "btn-primary" : "btn-quiet", () => mark(invoice, "paid", done), refused),
@@ -46,6 +48,10 @@ const InvoiceActs = (() => {
       icon(look),
       label,
     )
+  }
+
+  async function download(invoice) {
+    Dom.save(await APIClient.download(`/get-invoice-pdf?id=${encodeURIComponent(invoice.id)}`))
   }
 
   function send(invoice, around, done) {

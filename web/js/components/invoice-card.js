@@ -41,11 +41,13 @@ const InvoiceCard = (() => {
 
   /** A task of this invoice changed: shown at once, and the rest read again shortly after. */
   function hear(task) {
-    if (!shownId || task.entity_id !== shownId || !data) return
-    const known = data.tasks.findIndex((one) => one.id === task.id)
-    if (known >= 0) data.tasks[known] = { ...data.tasks[known], ...task }
-    else data.tasks.unshift(task)
-    drawData()
+    if (!shownId || task.entity_id !== shownId) return
+    if (data) {
+      const known = data.tasks.findIndex((one) => one.id === task.id)
+      if (known >= 0) data.tasks[known] = { ...data.tasks[known], ...task }
+      else data.tasks.unshift(task)
+      drawData()
+    }
     clearTimeout(soon)
     soon = setTimeout(read, SOON_MS)
   }
@@ -115,7 +117,7 @@ const InvoiceCard = (() => {
       ["Due", spoken(invoice.due_date)],
       ["Created", `${Format.dateTime(invoice.invoice_created_at)}${by(around.created_by_name)}`],
       ["Sent", invoice.invoice_sent_at && Format.dateTime(invoice.invoice_sent_at)],
-      ["Sent to", invoice.mail_to],
+      ["E-mail to", invoice.mail_to],
       ["Paid", invoice.payment_received_at && Format.dateTime(invoice.payment_received_at)],
       ["Voided", invoice.voided_at && `${Format.dateTime(invoice.voided_at)}${by(around.voided_by_name)}`],
       ["Notes", invoice.notes],

@@ -112,7 +112,7 @@ const InvoiceForm = (() => {
           el("span", { class: "quiet small" }, [trip.locationname, trip.driver_name].filter(Boolean).join(" · ")),
         ),
       ),
-      el("span", { class: "number" }, UnreadyList.rate(trip, usual)),
+      el("span", { class: "number" }, MarkingList.rate(trip, usual)),
     )
   }
 

@@ -1,8 +1,8 @@
 "use strict"
 
 /**
- * The invoices page: what is to be invoiced, which completed trips are not ready yet, and the invoices there are. Which of these is shown, the
- * search, the filter and what is open beside the list are in the address, so that they can be kept and sent.
+ * The invoices page: what is to be invoiced, which completed trips are not ready yet, the invoices there are, and for which trips somebody is
+ * still to be paid. Which of these is shown, the search, the filter and what is open beside the list are in the address, to be kept and sent.
  */
 {
   const { fill, el, icon, byId } = Dom
@@ -10,11 +10,13 @@
   const VIEWS = Object.freeze({
     ready: { hint: "Client or K number" },
     unready: { hint: "Client, place or driver" },
+    unpaid: { hint: "Driver, booking agent or client" },
     invoices: { hint: "Number, client or K number" },
   })
   const lists = {
     ready: ReadyList.make({ query: () => wanted().q, chosen: () => wanted().client, onOpen: openClient, onOther: () => turnTo("unready") }),
-    unready: UnreadyList.make({ query: () => wanted().q, onMarked: marked }),
+    unready: MarkingList.make("unready", { query: () => wanted().q, onMarked: marked }),
+    unpaid: MarkingList.make("unpaid", { query: () => wanted().q, onMarked: marked }),
     invoices: InvoiceList.make({
       query: () => wanted().q,
       status: () => wanted().status,
@@ -161,7 +163,7 @@
   // ── Keys: "/" to the search, Escape closes the card ──
 
   function shortcuts(event) {
-    const typing = event.target.closest("input:not([type=checkbox]), select, textarea")
+    const typing = event.target.closest("input:not([type=checkbox]), select, textarea, .invoice-form")
     if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return
     if (event.key === "/" && !typing) {
       event.preventDefault()
