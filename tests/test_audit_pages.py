@@ -548,6 +548,7 @@ def written_actions() -> Iterator[str]:
         text = source.read_text("utf-8")
         yield from re.findall(r"write_audit\('([a-z_]+)'", text)
         yield from re.findall(r"\bnote\(\s*tx,\s*\"([a-z_]+)\"", text)
+        yield from (f"view_{entity}" for entity in re.findall(r"\bnote_look\([^\"\n]*\"([a-z_]+)\"", text))
 
 
 async def test_the_common_questions_are_answered_by_an_index(database: Database, store: Store, admin: Actor) -> None:

@@ -43,7 +43,7 @@ class ClientChooser {
   show(name, knumber) {
     this.#close()
     this.#told = knumber ?? ""
-    this.#input.value = knumber ? `${name} (${knumber})` : ""
+    this.#input.value = knumber && name ? `${name} (${knumber})` : knumber
   }
 
   // ── Searching ──

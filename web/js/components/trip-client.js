@@ -36,7 +36,7 @@ const TripClient = (() => {
 
   /** What stands in the field, without the number. */
   function typed() {
-    return byId("client").value.replace(/\s*\(K\d{7}\)$/i, "").trim()
+    return byId("client").value.replace(/\s*\(?\bK\d{7}\b\)?\s*$/i, "").trim()
   }
 
   /** Reads who is in the field already, for where they live. */
@@ -47,6 +47,7 @@ const TripClient = (() => {
       const answer = await APIClient.get(`/get-client?knumber=${encodeURIComponent(number)}`)
       if (answer.client.knumber !== chooser.knumber) return
       client = answer.client
+      chooser.show(`${client.firstname} ${client.lastname}`, client.knumber)
       showHome()
       onChange()
     } catch {

@@ -36,6 +36,14 @@ const TripDates = (() => {
     number()
   }
 
+  /** @param {string} moment @returns {{day: string, clock: string, fold: string}} as a row has it; fold: which of two equal times it is */
+  function of(moment) {
+    const [day, clock] = [WallTime.day(moment), WallTime.clock(moment)]
+    const meant = WallTime.moments(day, clock)
+    const minute = Math.floor(Date.parse(moment) / 60_000) * 60_000
+    return { day, clock, fold: meant.length === 2 ? String(meant.findIndex((one) => one.getTime() === minute)) : "" }
+  }
+
   /** @returns {{day: string, clock: string, fold: string}[]} what is typed */
   function typed() {
     return rows().map((row) => {
@@ -163,5 +171,5 @@ const TripDates = (() => {
     return el("div", { class: "field trip-date-which" }, el("label", { for: select.id }, `Which ${clock.value}?`), select)
   }
 
-  return Object.freeze({ init, lay, typed, moments, fieldOf, say })
+  return Object.freeze({ init, of, lay, typed, moments, fieldOf, say })
 })()

@@ -42,7 +42,8 @@ const TripFields = (() => {
   /** @param {any} trip @returns {Record<string, string>} its fields as the form has them */
   function of(trip) {
     const values = Object.fromEntries(Object.entries(FIELDS).map(([name, column]) => [name, String(trip[column] ?? "")]))
-    return { ...values, ...whose(trip), appointmenttime: new Date(trip.appointmenttime).toISOString() }
+    const minute = Math.floor(Date.parse(trip.appointmenttime) / 60_000) * 60_000 // a form has no seconds
+    return { ...values, ...whose(trip), appointmenttime: new Date(minute).toISOString() }
   }
 
   /** A trip to be booked again: with nobody to drive it yet. */
@@ -82,7 +83,23 @@ const TripFields = (() => {
   }
 
 
+  /** What was typed over the values `before`; a drive that we guessed is not among it. */
+  function typedOver(before) {
+    return Object.fromEntries(Object.entries(values()).filter(([name, value]) => value !== before[name] && !(name === "transitTime" && isGuessed())))
+  }
+
   // ── Which fields there are ──
+
+  /** Fills a list; what is chosen stays chosen, even what is not offered (any more). @param {[string, string][]} offered values and texts */
+  function offer(name, none, offered) {
+    const { el, fill } = Dom
+    const select = field(name)
+    const chosen = select.value
+    const kept = chosen && !offered.some(([value]) => value === chosen) ? [...select.options].filter((one) => one.value === chosen) : []
+    fill(select, el("option", { value: "" }, none), kept, offered.map(([value, text]) => el("option", { value }, text)))
+    select.value = chosen
+  }
+
 
   /** A field that a kind of trip or a role does not have is disabled: neither checked nor sent. */
   function layout() {
@@ -122,13 +139,9 @@ const TripFields = (() => {
     )
   }
 
-  /** @param {Record<string, string>} before @param {Record<string, string>} typed @returns {Record<string, unknown>} only what differs */
-  function changed(before, typed) {
-    return Object.fromEntries(
-      Object.entries(typed)
-        .filter(([name, value]) => value !== before[name] && !(name === "transitTime" && isGuessed()))
-        .map(([name, value]) => [name, worth(name, value)]),
-    )
+  /** @param {Record<string, string>} before @returns {Record<string, unknown>} only what differs */
+  function changed(before) {
+    return Object.fromEntries(Object.entries(typedOver(before)).map(([name, value]) => [name, worth(name, value)]))
   }
 
 
@@ -161,5 +174,5 @@ const TripFields = (() => {
     if (drive.value === "" || isGuessed() || drive.dataset.stored) drive.dataset.guessed = "true"
   }
 
-  return Object.freeze({ guessDrive, driveTyped, driveLaid, field, of, copy, blank, lay, values, layout, given, changed, isGuessed })
+  return Object.freeze({ offer, typedOver, guessDrive, driveTyped, driveLaid, field, of, copy, blank, lay, values, layout, given, changed, isGuessed })
 })()

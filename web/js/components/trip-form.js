@@ -18,12 +18,15 @@ const TripForm = (() => {
   /** What was typed and not saved, by trip. @type {Map<string, any>} */
   const drafts = new Map()
   let opened = ""
+  /** Whether the form began with a trip that is booked again: then what was typed before for a new one is left alone. */
+  let copied = false
   let onSaved = (_saved) => {}
 
   /** @param {{onSaved: (saved: {ids: string[], message: string, warnings: string[], edited: boolean}) => void}} options */
   function init({ onSaved: saved }) {
     onSaved = saved
-    TripFields.layout() // now it is known who is here
+    TripFields.layout() // now it is known who is here, and a draft has been given back
+    if (snapshot() !== opened) drafts.set(NEW, { ...now(), base, version: null })
   }
 
   /** Before anybody is known, so that a draft that is given back finds its fields. */
@@ -41,9 +44,14 @@ const TripForm = (() => {
       if (target.name === "transitTime") TripFields.driveTyped()
     })
     form.addEventListener("change", ({ target }) => changed(target.name))
-    form.addEventListener("reset", () => setTimeout(startAnew)) // a draft was discarded; the fields are emptied after this event
+    form.addEventListener("reset", () => setTimeout(discarded)) // the fields are emptied after this event
     for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
     dialog.addEventListener("close", keep)
+    startAnew()
+  }
+
+  function discarded() {
+    drafts.delete(NEW)
     startAnew()
   }
 
@@ -61,17 +69,8 @@ const TripForm = (() => {
   function offer({ drivers, clinics, booking_agents: agents }) {
     TripSketch.offer(drivers)
     const places = clinics.map((one) => [one.id, [one.name, one.city].filter(Boolean).join(", ")])
-    choose("clinic_id", "Choose", [...places, ["elsewhere", "Another place"]])
-    choose("managed_by", "Nobody in particular", agents.map((one) => [one.id, one.full_name]))
-  }
-
-  /** What is chosen stays chosen, even what is not offered (any more). */
-  function choose(id, none, offered) {
-    const select = byId(id)
-    const chosen = select.value
-    const kept = chosen && !offered.some(([value]) => value === chosen) ? [...select.options].filter((one) => one.value === chosen) : []
-    Dom.fill(select, el("option", { value: "" }, none), kept, offered.map(([value, text]) => el("option", { value }, text)))
-    select.value = chosen
+    TripFields.offer("clinic_id", "Choose", [...places, ["elsewhere", "Another place"]])
+    TripFields.offer("managed_by", "Nobody in particular", agents.map((one) => [one.id, one.full_name]))
   }
 
   function modal() {
@@ -90,6 +89,7 @@ const TripForm = (() => {
    */
   async function open(values = null, times = [{ day: "", clock: "" }]) {
     begin(null, values ?? TripFields.blank(), times, values ? null : drafts.get(NEW))
+    copied = values !== null
     if (values) base = TripFields.blank()
     if (values) document.getElementsByName(TripDates.fieldOf(0))[0].focus()
     else byId("client").focus()
@@ -98,28 +98,21 @@ const TripForm = (() => {
 
   /** A change of this trip, as get-appointment answers it. @param {any} trip */
   async function edit(trip) {
-    const times = [{ day: WallTime.day(trip.appointmenttime), clock: WallTime.clock(trip.appointmenttime), fold: foldOf(trip.appointmenttime) }]
-    begin(trip, TripFields.of(trip), times, drafts.get(trip.id))
+    begin(trip, TripFields.of(trip), [TripDates.of(trip.appointmenttime)], drafts.get(trip.id))
     TripFields.field("notes").focus()
     await TripClient.read()
-  }
-
-  /** Which of two equal wall times a moment is; "" where there is one. */
-  function foldOf(moment) {
-    const meant = WallTime.moments(WallTime.day(moment), WallTime.clock(moment))
-    return meant.length === 2 ? String(meant.findIndex((one) => one.getTime() === Date.parse(moment))) : ""
   }
 
   function begin(trip, values, times, draft) {
     const form = formNode()
     form.removeAttribute("data-draft") // only a new one is kept beyond the page: see form-draft.js
+    copied = false
     editing = trip && { ...trip, version: draft?.version ?? trip.version }
     base = draft?.base ?? values
     lay(values, times)
     opened = snapshot()
     if (draft) lay(draft.values, draft.times)
     if (!trip) form.dataset.draft = "trip"
-    if (trip?.operation_status === "cancelled") TripFields.field("driver_assigned").disabled = true // it shows who was told
     TripFields.field("transitTime").readOnly = Boolean(trip) && !hasFeaturePermission("canAssignDrivers")
     byId("tripFormTitle").textContent = trip ? `Edit ${TripWords.who(trip)}` : "Book a trip"
     byId("tripFormFoot").textContent = trip ? "Only what it makes necessary follows in the background." : "Calendar and texts follow in the background."
@@ -132,6 +125,7 @@ const TripForm = (() => {
   function lay(values, times) {
     TripFields.lay(values)
     TripFields.driveLaid(Boolean(editing))
+    if (editing?.operation_status === "cancelled") TripFields.field("driver_assigned").disabled = true // it shows who was told
     TripClient.lay(values.client_name, values.knumber)
     TripDates.lay(times.length > 0 ? times : [{ day: "", clock: "" }], Boolean(editing))
     byId("moreFields").open = Boolean(values.scheduling_notes)
@@ -164,13 +158,23 @@ const TripForm = (() => {
     const untouched = snapshot() === opened
     const { values, times } = now()
     const whole = { ...base, ...values, ...(TripFields.isGuessed() && !editing ? { transitTime: "" } : {}) }
-    if (untouched) drafts.delete(editing?.id ?? NEW)
-    else drafts.set(editing?.id ?? NEW, { values: whole, times, base, version: editing?.version ?? null })
+    if (!untouched) drafts.set(editing?.id ?? NEW, { values: whole, times, base, version: editing?.version ?? null })
+    else if (!copied) drafts.delete(editing?.id ?? NEW)
+    backToNew()
+  }
+
+  /** Between two openings the form is that of a new trip, so that what was typed there is kept beyond the page. */
+  function backToNew() {
+    ;[editing, copied] = [null, false]
+    startAnew()
+    const draft = drafts.get(NEW)
+    if (draft) lay(draft.values, draft.times)
+    formNode().dataset.draft = "trip"
   }
 
   function forget() {
-    drafts.delete(editing?.id ?? NEW)
-    FormDraft.forget(formNode())
+    if (!copied) drafts.delete(editing?.id ?? NEW)
+    if (!copied && !editing) FormDraft.forget(formNode())
     opened = snapshot()
   }
 
@@ -195,7 +199,7 @@ const TripForm = (() => {
       forget()
       if (!edited) startAnew()
       modal().close()
-      onSaved({ ids: edited ? [edited.id] : answer.appointmentIds, message: said(answer, edited), warnings: answer.warnings ?? [], edited: Boolean(edited) })
+      onSaved({ ids: edited ? [edited.id] : answer.appointmentIds, message: edited ? "Changed." : TripWords.booked(answer.appointments.map((one) => one.appointmenttime)), warnings: answer.warnings ?? [], edited: Boolean(edited) })
     } catch (error) {
       unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
       refused(error)
@@ -214,7 +218,7 @@ const TripForm = (() => {
     return {
       id: editing.id,
       version: editing.version,
-      ...TripFields.changed(base, TripFields.values()),
+      ...TripFields.changed(base),
       ...(moment !== base.appointmenttime && { appointmentDateTime: moment }),
       ...(TripClient.knumber() !== base.knumber && { knumber: TripClient.knumber() || null }),
     }
@@ -225,12 +229,6 @@ const TripForm = (() => {
     forget()
     modal().close()
     onSaved({ ids: [id], message: "Nothing was different, so nothing was changed.", warnings: [], edited: true })
-  }
-
-  function said(answer, edited) {
-    if (edited) return "Changed."
-    const times = answer.appointments.map(({ appointmenttime: at }) => `${WallTime.short(WallTime.day(at))}, ${Format.time(at)}`)
-    return times.length === 1 ? `Booked for ${times[0]}.` : `${times.length} trips booked: ${times.slice(0, 6).join("; ")}${times.length > 6 ? " …" : ""}.`
   }
 
   // ── A refusal ──
@@ -252,13 +250,12 @@ const TripForm = (() => {
       const mine = change()
       const { values, times } = now()
       const stored = TripFields.of(newer)
-      const kept = Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== base[name] && name !== "client_name"))
+      const kept = TripFields.typedOver(base)
       const moved = "appointmentDateTime" in mine
       const whose = "knumber" in mine ? { knumber: values.knumber, client_name: values.client_name } : {}
       editing = newer
       base = stored
-      const at = newer.appointmenttime
-      lay({ ...stored, ...kept, ...whose }, moved ? times : [{ day: WallTime.day(at), clock: WallTime.clock(at), fold: foldOf(at) }])
+      lay({ ...stored, ...kept, ...whose }, moved ? times : [TripDates.of(newer.appointmenttime)])
       FormFaults.clear(formNode())
       TripSketch.soon()
       byId("saveTripBtn").focus()

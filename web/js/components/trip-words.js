@@ -75,5 +75,12 @@ const TripWords = (() => {
     return [span(trip), who(trip), where(trip), stateLabel(trip).toLowerCase(), driver].filter(Boolean).join(", ")
   }
 
-  return Object.freeze({ STATES, INVOICE, state, chip, stateIcon, stateLabel, invoiceChip, who, kind, where, span, sentence })
+  /** What was just booked. @param {string[]} moments */
+  function booked(moments) {
+    const times = moments.map((at) => `${WallTime.short(WallTime.day(at))}, ${Format.time(at)}`)
+    if (times.length === 1) return `Booked for ${times[0]}.`
+    return `${times.length} trips booked: ${times.slice(0, 6).join("; ")}${times.length > 6 ? " …" : ""}.`
+  }
+
+  return Object.freeze({ booked, STATES, INVOICE, state, chip, stateIcon, stateLabel, invoiceChip, who, kind, where, span, sentence })
 })()
