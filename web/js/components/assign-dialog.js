@@ -9,9 +9,13 @@ const AssignDialog = (() => {
   /** @type {{dialog: HTMLDialogElement, list: HTMLElement, tripId: string, onChoose: (driverId: string|null) => void}|null} */
   let open = null
 
-  /** @param {any} board @param {any} trip @param {{onChoose: (driverId: string|null) => void, onClose: () => void}} answers null takes the driver off */
+  /**
+   * @param {any} board @param {any} trip
+   * @param {{onChoose: (driverId: string|null) => void, onClose: () => void}} answers null takes the driver off
+   */
   function show(board, trip, { onChoose, onClose }) {
-    const title = el("h2", { id: Dom.uid("assign") }, BoardDay.who(trip), trip.knumber && trip.client_name && el("span", { class: "quiet" }, ` ${trip.knumber}`))
+    const number = trip.client_name && trip.knumber
+    const title = el("h2", { id: Dom.uid("assign") }, BoardDay.who(trip), number && el("span", { class: "quiet" }, ` ${number}`))
     const list = el("div", { class: "assign-drivers", onkeydown: arrows })
     const dialog = /** @type {HTMLDialogElement} */ (
       el(
@@ -49,7 +53,8 @@ const AssignDialog = (() => {
     if (!open || !trip) return
     const { list } = open
     const focused = document.activeElement?.getAttribute("data-choose")
-    fill(list, BoardDay.isMovable(trip) ? drivers(board, trip) : el("p", { class: "quiet" }, "This trip was driven. Who drove it is changed on its own page."))
+    const driven = "This trip was driven. Who drove it is changed on its own page."
+    fill(list, BoardDay.isMovable(trip) ? drivers(board, trip) : el("p", { class: "quiet" }, driven))
     if (focused) (list.querySelector(`[data-choose="${CSS.escape(focused)}"]`) ?? list.querySelector("button"))?.focus()
   }
 
@@ -72,7 +77,9 @@ const AssignDialog = (() => {
       el(
         "dl",
         { class: "assign-facts" },
-        rows.map(([name, time, place]) => el("div", {}, el("dt", {}, name), el("dd", {}, el("strong", { class: "figure" }, time), place && ` ${place}`))),
+        rows.map(([name, time, place]) =>
+          el("div", {}, el("dt", {}, name), el("dd", {}, el("strong", { class: "figure" }, time), place && ` ${place}`)),
+        ),
       ),
       notes.length > 0 && el("p", { class: "assign-note" }, icon("chat-left-text"), el("span", {}, notes.join(" · "))),
     ]

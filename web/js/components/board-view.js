@@ -10,7 +10,8 @@ const BoardView = (() => {
   /**
    * @param {HTMLElement} root
    * @param {any} board as BoardDay.read gives it
-   * @param {{words: string, saving: Set<string>, refusals: Map<string, {error: Error, says: string}>, onOpen: (id: string) => void, onRead: (id: string) => void}} state
+   * @param {{words: string, saving: Set<string>, refusals: Map<string, {error: Error, says: string}>,
+   *   onOpen: (id: string) => void, onRead: (id: string) => void}} state
    *   words: what is searched for, in lower case. refusals: by trip, with what was to be.
    *   onRead: a refusal was read and may go
    */
@@ -31,7 +32,8 @@ const BoardView = (() => {
       axisRow(axis),
       openRow(draws),
       shown.map((driver) => driverRow(driver, draws)),
-      shown.length === 0 && el("p", { class: "lane-none quiet" }, board.drivers.length === 0 ? "No drivers yet." : "No driver, and no driver's trip, matches."),
+      shown.length === 0 &&
+        el("p", { class: "lane-none quiet" }, board.drivers.length === 0 ? "No drivers yet." : "No driver, and no driver's trip, matches."),
       el("div", { class: "board-now", "aria-hidden": "true" }),
     )
     moveNow(root, board)
@@ -53,6 +55,31 @@ const BoardView = (() => {
     }
   }
 
+  // ── Words about the day ──
+
+  /** The day in a few words, for the head of the page. */
+  function counts(board) {
+    const open = BoardDay.tripsOf(board, null).length
+    const clashes = board.trips.filter((trip) => BoardDay.amiss(board, trip)?.hard).length
+    return [
+      el("span", {}, Format.count(board.trips.length, "trip")),
+      el("span", { class: "count-open", "data-any": open > 0 }, `${open} unassigned`),
+      clashes > 0 && el("span", { class: "count-clash" }, icon("exclamation-triangle-fill"), Format.count(clashes, "clash", "clashes")),
+      board.cancelled > 0 && el("span", {}, `${board.cancelled} cancelled`),
+    ]
+  }
+
+  function empty(board) {
+    return el(
+      "div",
+      { class: "empty" },
+      icon("calendar-event"),
+      el("p", {}, `No trips on ${OfficeDay.spoken(board.day)}`),
+      el("p", { class: "quiet" }, "Who works that day is below."),
+      el("a", { class: "btn btn-soft", href: "appointments.html" }, "Book one"),
+    )
+  }
+
   // ── Rows ──
 
   function axisRow({ hours }) {
@@ -72,14 +99,19 @@ const BoardView = (() => {
   function openRow(draws) {
     const trips = BoardDay.tripsOf(draws.board, null)
     const head = [
-      el("h2", { id: "lane-open", class: "lane-name" }, "Unassigned", el("span", { class: "lane-count", id: "unassignedCount" }, String(trips.length))),
-      el("p", { class: "lane-line lane-load" }, openHint(trips)),
+      el(
+        "h2",
+        { id: "lane-open", class: "lane-name" },
+        "Unassigned",
+        el("span", { class: "lane-count", id: "unassignedCount", "data-any": trips.length > 0 }, String(trips.length)),
+      ),
+      el("p", { class: "lane-line lane-load" }, openHint(draws.board, trips)),
     ]
     return lane({ id: "", labelledBy: "lane-open", head, trips, ground: [], draws, extra: "lane-open" })
   }
 
-  function openHint(trips) {
-    if (trips.length === 0) return "Every trip has a driver"
+  function openHint(board, trips) {
+    if (trips.length === 0) return board.trips.length === 0 ? "No trips" : "Every trip has a driver"
     return [el("span", { class: "wide-only" }, "Drag to a driver, or press Enter"), el("span", { class: "narrow-only" }, "Tap one to assign it")]
   }
 
@@ -111,7 +143,8 @@ const BoardView = (() => {
 
   function load(driver) {
     const { trips_today: trips, minutes_today: today, minutes_this_week: week } = driver
-    const says = `${Format.count(trips, "trip")}, ${Format.minutes(today)} that day; ${Format.count(driver.trips_this_week, "trip")}, ${Format.minutes(week)} that week`
+    const ofWeek = `${Format.count(driver.trips_this_week, "trip")}, ${Format.minutes(week)} that week`
+    const says = `${Format.count(trips, "trip")}, ${Format.minutes(today)} that day; ${ofWeek}`
     return [
       el("span", { class: "quiet", title: says, "aria-hidden": "true" }, `${BoardDay.hours(today)} · week ${BoardDay.hours(week)}`),
       el("span", { class: "visually-hidden" }, says),
@@ -167,7 +200,13 @@ const BoardView = (() => {
         title: [`${BoardDay.span(trip)}  ${BoardDay.who(trip)}`, BoardDay.where(trip), ...says].filter(Boolean).join("\n"),
         onclick: () => state.onOpen(trip.id),
       },
-      el("span", { class: "trip-who" }, amiss && icon("exclamation-triangle-fill"), trip.operation_status === "completed" && icon("check-lg"), el("span", {}, BoardDay.who(trip))),
+      el(
+        "span",
+        { class: "trip-who" },
+        amiss && icon("exclamation-triangle-fill"),
+        trip.operation_status === "completed" && icon("check-lg"),
+        el("span", {}, BoardDay.who(trip)),
+      ),
       el("span", { class: "trip-when" }, el("span", { class: "figure" }, BoardDay.span(trip)), BoardDay.where(trip) && ` ${BoardDay.where(trip)}`),
       says.length > 0 && el("span", { class: "trip-says" }, says.join(". ")),
     )
@@ -178,7 +217,7 @@ const BoardView = (() => {
   }
 
   function refusal(trip, state) {
-    const read = el("button", { type: "button", class: "btn btn-sm btn-quiet", "data-action": "read", onclick: () => state.onRead(trip.id) }, "Understood")
+    const read = el("button", { type: "button", class: "btn btn-sm btn-quiet", onclick: () => state.onRead(trip.id) }, "Understood")
     const { error, says } = /** @type {{error: Error, says: string}} */ (state.refusals.get(trip.id))
     const note = Dom.problem(error, read)
     note.classList.add("lane-refusal")
@@ -192,5 +231,5 @@ const BoardView = (() => {
     return node
   }
 
-  return Object.freeze({ draw, tripNode, moveNow })
+  return Object.freeze({ draw, tripNode, moveNow, counts, empty })
 })()

@@ -9,6 +9,7 @@ const DayCard = (() => {
   const POLL_MS = 60_000
   const SOON_MS = 800
   const FEW = 12
+  const SOME = 6
   const CONCERNS = new Set(["appointment", "client", "driver"])
   let isStarted = false
   let isWhole = false
@@ -112,20 +113,36 @@ const DayCard = (() => {
     const focused = document.activeElement?.closest("#dayTrips a")?.getAttribute("href")
     fill(
       byId("dayTrips"),
-      day.trips.length === 0 && el("div", { class: "empty" }, icon("calendar-event"), el("p", {}, "No trips today"), el("a", { class: "btn btn-soft", href: "appointments.html" }, "Book one")),
+      day.trips.length === 0 && nothing(),
       open.length > 0 && [
-        el("h3", { class: "trips-title" }, "Without a driver", el("a", { href: boardOr(day.day) }, hasPageAccess("operations") ? "Assign on the board" : "All of them")),
+        el(
+          "h3",
+          { class: "trips-title" },
+          "Without a driver",
+          el("a", { href: boardOr(day.day) }, hasPageAccess("operations") ? "Assign on the board" : "All of them"),
+        ),
         list(open, now),
       ],
       past.length > 0 &&
         el("details", { open: wasOpen }, el("summary", {}, `Earlier today: ${Format.count(past.length, "trip")}`), list(past, now)),
       day.trips.length > 0 && el("p", { class: "now-mark" }, el("span", {}, `Now ${Format.time(now)}`)),
-      ahead.length > 0 ? list(isWhole ? ahead : ahead.slice(0, FEW), now) : rest.length > 0 && el("p", { class: "quiet" }, "Nothing more to be driven today."),
+      ahead.length > 0 && list(isWhole ? ahead : ahead.slice(0, FEW), now),
+      ahead.length === 0 && rest.length > 0 && el("p", { class: "quiet" }, "Nothing more to be driven today."),
       !isWhole &&
         ahead.length > FEW &&
         el("button", { type: "button", class: "btn btn-sm btn-quiet", onclick: () => ((isWhole = true), drawTrips()) }, `Show all ${ahead.length}`),
     )
     if (focused) byId("dayTrips").querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus()
+  }
+
+  function nothing() {
+    return el(
+      "div",
+      { class: "empty" },
+      icon("calendar-event"),
+      el("p", {}, "No trips today"),
+      el("a", { class: "btn btn-soft", href: "appointments.html" }, "Book one"),
+    )
   }
 
   function list(trips, now) {
@@ -177,11 +194,16 @@ const DayCard = (() => {
         : el(
             "ol",
             { class: "side-list" },
-            open.slice(0, 6).map((trip) => el("li", {}, el("span", { class: "figure" }, Format.time(trip.pickuptime)), el("span", {}, trip.client_name ?? trip.event_name, trip.locationname && el("span", { class: "quiet" }, ` ${trip.locationname}`)))),
+            open.slice(0, SOME).map(unassigned),
           ),
       open.length > 0 &&
         el("a", { class: "btn btn-sm btn-soft", href: boardOr(day.tomorrow) }, hasPageAccess("operations") ? "Assign on the board" : "See the trips"),
     ]
+  }
+
+  function unassigned(trip) {
+    const place = trip.locationname && el("span", { class: "quiet" }, ` ${trip.locationname}`)
+    return el("li", {}, el("span", { class: "figure" }, Format.time(trip.pickuptime)), el("span", {}, trip.client_name ?? trip.event_name, place))
   }
 
   function reminders() {
@@ -189,7 +211,7 @@ const DayCard = (() => {
     const sent = said.sent_today > 0 ? `${said.sent_today} sent today` : "None sent today"
     return [
       el("h2", {}, "Reminders"),
-      el("p", { class: "quiet" }, said.on ? `${sent}, ${said.waiting} to go out for the trips ahead.` : "Reminders are switched off in the office's settings."),
+      el("p", { class: "quiet" }, said.on ? `${sent}, ${said.waiting} to go out for the trips ahead.` : "They are switched off in the settings."),
       said.to_look_at.length > 0 && [
         el("h3", { class: "side-alarm" }, icon("exclamation-triangle-fill"), "Did not arrive"),
         el("ol", { class: "side-list" }, said.to_look_at.map(refused)),
@@ -199,7 +221,8 @@ const DayCard = (() => {
   }
 
   function refused(message) {
-    const what = message.state === "unknown" ? "It may have been sent." : ""
+    const maybe = message.state === "unknown" ? "It may have been sent." : ""
+    const says = [`${message.kind}, trip of ${Format.dateTime(message.for_time)}.`, maybe, message.error]
     return el(
       "li",
       {},
@@ -208,7 +231,7 @@ const DayCard = (() => {
         "span",
         {},
         el("a", { href: `appointments.html?id=${encodeURIComponent(message.appointment_id)}` }, message.recipient ?? "Somebody"),
-        el("span", { class: "quiet" }, ` ${[`${message.kind} of ${Format.dateTime(message.for_time)}.`, what, message.error].filter(Boolean).join(" ")}`),
+        el("span", { class: "quiet" }, ` ${says.filter(Boolean).join(" ")}`),
       ),
     )
   }

@@ -52,7 +52,12 @@ const OwnTrips = (() => {
     const left = of(today).filter((trip) => !isOver(trip))
     return [
       over.length > 0 &&
-        el("details", { class: "own-day", open: isOpen("over"), "data-day": "over" }, el("summary", {}, `Over: ${Format.count(over.length, "trip")}`), list(over)),
+        el(
+          "details",
+          { class: "own-day", open: isOpen("over"), "data-day": "over" },
+          el("summary", {}, `Over: ${Format.count(over.length, "trip")}`),
+          list(over),
+        ),
       left.length > 0 ? list(left) : nothing(over.length > 0 ? "Nothing more today" : "No trips today"),
       el("h3", {}, "The days ahead"),
       ahead.length === 0 && el("p", { class: "quiet" }, "Nothing in the coming week."),
@@ -60,7 +65,12 @@ const OwnTrips = (() => {
         el(
           "details",
           { class: "own-day", open: isOpen(day, day === OfficeDay.plus(today, 1)), "data-day": day },
-          el("summary", {}, OfficeDay.short(day), el("span", { class: "quiet" }, ` ${Format.count(some.length, "trip")}, from ${Format.time(some[0].pickuptime)}`)),
+          el(
+            "summary",
+            {},
+            OfficeDay.short(day),
+            el("span", { class: "quiet" }, ` ${Format.count(some.length, "trip")}, from ${Format.time(some[0].pickuptime)}`),
+          ),
           list(some),
         ),
       ),
@@ -95,7 +105,12 @@ const OwnTrips = (() => {
         el("span", { class: "quiet" }, `until ${Format.time(trip.drop_off_time)}`),
         isOver(trip) && el("span", { class: "chip", "data-state": "done" }, "Over"),
       ),
-      el("p", { class: "own-who" }, el("span", {}, trip.client_name ?? trip.event_name), trip.client_phone && call(trip.client_phone, trip.client_name)),
+      el(
+        "p",
+        { class: "own-who" },
+        el("span", {}, trip.client_name ?? trip.event_name),
+        trip.client_phone && call(trip.client_phone, trip.client_name),
+      ),
       from && place("Fetch at", from),
       to && place(`Be there at ${Format.time(trip.appointmenttime)}`, to),
       trip.driver_instructions && el("p", { class: "own-note" }, icon("chat-left-text"), el("span", {}, trip.driver_instructions)),
@@ -103,7 +118,13 @@ const OwnTrips = (() => {
   }
 
   function call(phone, name) {
-    return el("a", { class: "btn btn-sm btn-soft", href: `tel:${phone}` }, icon("telephone"), el("span", {}, Format.phone(phone)), el("span", { class: "visually-hidden" }, ` rings ${name ?? "them"}`))
+    return el(
+      "a",
+      { class: "btn btn-sm btn-soft", href: `tel:${phone}` },
+      icon("telephone"),
+      el("span", {}, Format.phone(phone)),
+      el("span", { class: "visually-hidden" }, ` rings ${name ?? "them"}`),
+    )
   }
 
   function place(label, address) {
@@ -112,7 +133,13 @@ const OwnTrips = (() => {
       "p",
       { class: "own-place" },
       el("span", { class: "quiet" }, label),
-      el("a", { href: map, target: "_blank", rel: "noopener noreferrer" }, icon("geo-alt"), el("span", {}, address), el("span", { class: "visually-hidden" }, " (map, in a new tab)")),
+      el(
+        "a",
+        { href: map, target: "_blank", rel: "noopener noreferrer" },
+        icon("geo-alt"),
+        el("span", {}, address),
+        el("span", { class: "visually-hidden" }, " (map, in a new tab)"),
+      ),
     )
   }
 
@@ -129,8 +156,13 @@ const OwnTrips = (() => {
           "li",
           {},
           el("p", { class: "own-date" }, OfficeDay.spoken(OfficeDay.of(Date.parse(trip.pickuptime)))),
-          el("p", { class: "own-time" }, el("strong", { class: "figure" }, Format.time(trip.pickuptime)), el("span", { class: "quiet" }, "pickup")),
-          el("p", { class: "own-who" }, el("span", {}, trip.driver_first_name ? `${trip.driver_first_name} drives you` : "The driver is not chosen yet")),
+          el(
+            "p",
+            { class: "own-time" },
+            el("strong", { class: "figure" }, Format.time(trip.pickuptime)),
+            el("span", { class: "quiet" }, "pickup"),
+          ),
+          el("p", { class: "own-who" }, trip.driver_first_name ? `${trip.driver_first_name} drives you` : "The driver is not chosen yet"),
           el("p", { class: "quiet" }, [trip.locationname, `there at ${Format.time(trip.appointmenttime)}`].filter(Boolean).join(", ")),
         ),
       ),

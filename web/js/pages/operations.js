@@ -138,30 +138,8 @@
   function draw() {
     if (!board || BoardDrag.isUnderWay()) return
     BoardView.draw(byId("board"), board, { words: wanted().q.toLowerCase(), saving, refusals, onOpen: openDialog, onRead: understood })
-    fill(byId("boardCounts"), counts())
-    fill(byId("boardState"), board.trips.length === 0 && empty())
-  }
-
-  function counts() {
-    const open = BoardDay.tripsOf(board, null).length
-    const clashes = board.trips.filter((trip) => BoardDay.amiss(board, trip)?.hard).length
-    return [
-      el("span", {}, Format.count(board.trips.length, "trip")),
-      el("span", { class: "count-open", "data-any": open > 0 }, `${open} unassigned`),
-      clashes > 0 && el("span", { class: "count-clash" }, icon("exclamation-triangle-fill"), Format.count(clashes, "clash", "clashes")),
-      board.cancelled > 0 && el("span", {}, `${board.cancelled} cancelled`),
-    ]
-  }
-
-  function empty() {
-    return el(
-      "div",
-      { class: "empty" },
-      icon("calendar-event"),
-      el("p", {}, `No trips on ${OfficeDay.spoken(board.day)}`),
-      el("p", { class: "quiet" }, "Who works that day is below."),
-      el("a", { class: "btn btn-soft", href: "appointments.html" }, "Book one"),
-    )
+    fill(byId("boardCounts"), BoardView.counts(board))
+    fill(byId("boardState"), board.trips.length === 0 && BoardView.empty(board))
   }
 
   function soonSearch() {
@@ -250,8 +228,19 @@
       el(
         "div",
         { class: "undo-line" },
-        el("div", {}, el("p", {}, text + now), warnings.length > 0 && el("p", { class: "undo-warnings" }, icon("exclamation-triangle-fill"), warnings.join(". "))),
-        undo && el("button", { type: "button", class: "btn btn-sm btn-inverse", "data-action": "undo", onclick: takeBack }, icon("arrow-counterclockwise"), "Undo"),
+        el(
+          "div",
+          {},
+          el("p", {}, text + now),
+          warnings.length > 0 && el("p", { class: "undo-warnings" }, icon("exclamation-triangle-fill"), warnings.join(". ")),
+        ),
+        undo &&
+          el(
+            "button",
+            { type: "button", class: "btn btn-sm btn-inverse", "data-action": "undo", onclick: takeBack },
+            icon("arrow-counterclockwise"),
+            "Undo",
+          ),
       ),
     )
   }
