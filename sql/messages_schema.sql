@@ -197,8 +197,8 @@ create function private.reminder_time(p_pickup timestamptz, p_hours integer, p_s
     from (select (p_pickup - p_hours * interval '1 hour') at time zone private.office_zone() as at) t
 $$;
 
--- Whom to remind now: the client and the driver of every assigned trip that is still ahead, whose reminder is due, and not yet
--- written down; a refused one again as soon as there is another number. Empty outside the office's hours for it.
+-- Whom to remind now: the client and the driver (of an event that is supported, the driver alone) of every assigned trip that is
+-- still ahead, whose reminder is due, and not yet written down; a refused one again as soon as there is another number. Empty outside the office's hours for it.
 create function private.reminders_due()
   returns table (appointment_id uuid, audience text, recipient_id uuid, for_time timestamptz, to_number text)
   language sql stable security definer set search_path = '' as $$
@@ -216,7 +216,7 @@ create function private.reminders_due()
     left join public.clients c on c.id = a.client_id
     join public.drivers d on d.id = a.driver_assigned
    cross join lateral (values ('client', c.id, c.phone), ('driver', d.id, coalesce(d.work_phone, d.phone))) w (audience, recipient, number)
-   where said.wanted and w.recipient is not null
+   where said.wanted and w.recipient is not null and (w.audience = 'driver' or a.appointment_type <> 'support')
      and (public.task_now() at time zone private.office_zone())::time between said.first and said.last
      and not exists (select from public.messages m
                       where m.appointment_id = a.id and m.audience = w.audience and m.recipient_id = w.recipient and m.kind = 'reminder'

@@ -76,14 +76,15 @@ create function private.services_seen()
     from private.services s order by s.name
 $$;
 
--- last_status, last_at: of the last task it made. next_at: when it is due again, by today's settings.
+-- last_status, last_at: of the last task it made. next_at: when it is due again, by today's settings; null for never.
 create function private.schedules_seen()
   returns table (name text, task_type text, label text, every_s double precision, at_time time, looked_at timestamptz, last_at timestamptz,
                  last_status text, last_result jsonb, last_error text, next_at timestamptz)
   language sql stable security definer set search_path = '' as $$
   select s.name, s.task_type, s.label, extract(epoch from s.every)::double precision, case when s.every is null then s.at_time end, s.looked_at,
          t.created_at, t.status, t.result, t.error_message,
-         case when s.every is not null then greatest(coalesce(s.looked_at + s.every, public.task_now()), public.task_now())
+         case when s.last_date = 'infinity' then null     -- left to somebody else
+              when s.every is not null then greatest(coalesce(s.looked_at + s.every, public.task_now()), public.task_now())
               when s.last_date < n.today or (s.last_date is null and n.at_now >= s.at_time) then greatest((n.today + s.at_time) at time zone s.time_zone, public.task_now())
               when s.last_date is null then (n.today + s.at_time) at time zone s.time_zone
               else (n.today + 1 + s.at_time) at time zone s.time_zone end
@@ -110,6 +111,33 @@ create or replace function private.reminder_time(p_pickup timestamptz, p_hours i
                when (t.at::date + p_start) at time zone private.office_zone() < p_pickup - interval '30 minutes' then t.at::date + p_start
                else t.at::date - 1 + (p_end - interval '30 minutes') end) at time zone private.office_zone()
     from (select (p_pickup - p_hours * interval '1 hour') at time zone private.office_zone() as at) t
+$$;
+
+-- Whom to remind now: the client and the driver (of an event that is supported, the driver alone) of every assigned trip that is
+-- still ahead, whose reminder is due, and not yet written down; a refused one again as soon as there is another number. Empty outside the office's hours for it.
+create or replace function private.reminders_due()
+  returns table (appointment_id uuid, audience text, recipient_id uuid, for_time timestamptz, to_number text)
+  language sql stable security definer set search_path = '' as $$
+  with said as (
+    select bool_or(s.value = 'true') filter (where s.key = 'reminders_on') as wanted,
+           max((s.value #>> '{}')::integer) filter (where s.key = 'reminder_hours_before') as hours,
+           max((s.value #>> '{}')::time) filter (where s.key = 'reminder_window_start') as first,
+           max((s.value #>> '{}')::time) filter (where s.key = 'reminder_window_end') as last
+      from public.office_settings s where s.key in ('reminders_on', 'reminder_hours_before', 'reminder_window_start', 'reminder_window_end'))
+  select a.id, w.audience, w.recipient, a.pickuptime, w.number
+    from said
+    join public.appointments a on a.operation_status = 'assigned' and a.deleted_at is null
+         and a.pickuptime > public.task_now() and a.pickuptime < public.task_now() + (said.hours + 48) * interval '1 hour'
+         and private.reminder_time(a.pickuptime, said.hours, said.first, said.last) <= public.task_now()
+    left join public.clients c on c.id = a.client_id
+    join public.drivers d on d.id = a.driver_assigned
+   cross join lateral (values ('client', c.id, c.phone), ('driver', d.id, coalesce(d.work_phone, d.phone))) w (audience, recipient, number)
+   where said.wanted and w.recipient is not null and (w.audience = 'driver' or a.appointment_type <> 'support')
+     and (public.task_now() at time zone private.office_zone())::time between said.first and said.last
+     and not exists (select from public.messages m
+                      where m.appointment_id = a.id and m.audience = w.audience and m.recipient_id = w.recipient and m.kind = 'reminder'
+                        and m.for_time = a.pickuptime and (m.state <> 'refused' or m.to_number is not distinct from w.number))
+   order by a.pickuptime, a.id, w.audience
 $$;
 
 -- Whether anybody is: what the schedule asks every few minutes.

@@ -16,7 +16,7 @@ from tests.browser.test_accessibility import sound
 
 _AS_NEW = """
 update public.office_settings set value = v.value
-  from (values ('business_name', '"Dispatch office"'::jsonb), ('reminder_window_end', '"20:00"'), ('reminders_on', 'true'),
+  from (values ('business_name', '"Dispatch office"'::jsonb), ('reminder_window_end', '"20:00"'), ('notices_on', 'true'),
                ('tax_rate', '0.14')) v (key, value)
  where office_settings.key = v.key
 """
@@ -63,14 +63,14 @@ async def test_settings_are_changed_refused_at_their_field_and_saved_and_nothing
     await expect(setting(page, "Latest reminder")).to_have_value("07:00")
     await setting(page, "Latest reminder").fill("18:30")
     await setting(page, "Tax rate").fill("15")
-    await setting(page, "Send reminders").uncheck()
+    await setting(page, "Send notices").uncheck()
     await page.get_by_role("button", name="Save settings").click()
     await expect(page.locator("#settingsSaved")).to_have_text("Settings saved.")
     await expect(page.locator("#settingsUnsaved")).to_have_text("")
     await page.reload()
     await expect(setting(page, "Business name")).to_have_value("Rural Rides")
     await expect(setting(page, "Tax rate")).to_have_value("15")
-    await expect(setting(page, "Send reminders")).not_to_be_checked()
+    await expect(setting(page, "Send notices")).not_to_be_checked()
     await expect(page.locator("#set-tax_rate-help")).to_contain_text("Changed by Ada Admin")
     await expect(page.locator("#settingsForm .draft-note")).to_have_count(0)
     await page.get_by_label("Business name").fill("Something else")
@@ -102,6 +102,10 @@ async def test_words_are_written_with_chips_seen_filled_in_counted_and_brought_b
     await expect(page).to_have_url(re.compile(r"message=driver-assigned$"))
     await page.go_back()
     await expect(words).to_have_value("Be ready at {pickup_time} – please at {clinic}")
+    await page.reload()
+    await expect(words).to_have_value("Be ready at {pickup_time} – please at {clinic}")
+    await page.locator("#messageForm .draft-note").get_by_role("button", name="Discard").click()
+    await expect(words).to_have_value(re.compile("^Reminder: your ride"))
     await words.fill("Be ready at {pickup_time}")
     await page.get_by_role("button", name="Save these words").click()
     await expect(page.locator("#messageSaved")).to_have_text("The next message says the new words.")

@@ -98,7 +98,7 @@ const HealthBoard = (() => {
       [one.label, el("span", { class: "quiet small" }, rhythm)],
       ["State", chip(one.state), what(one)],
       ["Last ran", one.last_at ? Dom.ago(one.last_at) : one.looked_at ? "nothing to do yet" : "not yet", looked && el("br"), looked],
-      ["Next", Format.dateTime(one.next_at)],
+      ["Next", one.next_at ? Format.dateTime(one.next_at) : "never by us: left to somebody else"],
     )
   }
 
