@@ -133,11 +133,15 @@ async def test_health_tells_what_is_not_well_by_itself_and_never_a_secret(person
     assert PASSWORD not in await page.content()
     with portal.database() as database:
         database.execute("select private.hold_service('slack', 60, 'Slack no longer takes our alerts.', 'slack.no_service')")
+    portal.failure("Jane Roe (K5000009)")
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when the page is seen again
     slack = page.locator("#serviceRows tr", has_text="Slack")
     await expect(slack).to_contain_text("Slack no longer takes our alerts.")
     await expect(slack.locator(".todo")).to_contain_text("an administrator corrects it")
     await expect(page.locator("#healthWord")).to_have_text("One thing needs somebody")
+    await page.get_by_role("button", name="1 failed task of Inner work: show all failures").click()
+    await expect(page.locator("#task-panel")).to_contain_text("Jane Roe (K5000009)")
+    await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Ask them all now").click()
     await expect(page.locator("#askedServices li", has_text="Google Calendar")).to_contain_text("answers")
 
