@@ -457,14 +457,15 @@ create function private.services_seen()
     from private.services s order by s.name
 $$;
 
--- last_status, last_at: of the last task it made. next_at: when it is due again, by today's settings.
+-- last_status, last_at: of the last task it made. next_at: when it is due again, by today's settings; null for never.
 create function private.schedules_seen()
   returns table (name text, task_type text, label text, every_s double precision, at_time time, looked_at timestamptz, last_at timestamptz,
                  last_status text, last_result jsonb, last_error text, next_at timestamptz)
   language sql stable security definer set search_path = '' as $$
   select s.name, s.task_type, s.label, extract(epoch from s.every)::double precision, case when s.every is null then s.at_time end, s.looked_at,
          t.created_at, t.status, t.result, t.error_message,
-         case when s.every is not null then greatest(coalesce(s.looked_at + s.every, public.task_now()), public.task_now())
+         case when s.last_date = 'infinity' then null     -- left to somebody else
+              when s.every is not null then greatest(coalesce(s.looked_at + s.every, public.task_now()), public.task_now())
               when s.last_date < n.today or (s.last_date is null and n.at_now >= s.at_time) then greatest((n.today + s.at_time) at time zone s.time_zone, public.task_now())
               when s.last_date is null then (n.today + s.at_time) at time zone s.time_zone
               else (n.today + 1 + s.at_time) at time zone s.time_zone end

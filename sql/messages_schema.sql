@@ -198,7 +198,8 @@ create function private.reminder_time(p_pickup timestamptz, p_hours integer, p_s
 $$;
 
 -- Reminders still to be sent, of the trips whose pickup is less than the office's hours for it, and two days, ahead. goes_at: when,
--- if texts may go then. Nobody's where they are off. As whoever asks: staff get theirs by the rules of the tables.
+-- if texts may go then. Of an event that is supported, the driver's alone. Nobody's where they are off. As whoever asks: staff get
+-- theirs by the rules of the tables.
 create function private.reminders_ahead()
   returns table (appointment_id uuid, audience text, recipient_id uuid, for_time timestamptz, to_number text, goes_at timestamptz)
   language sql stable set search_path = '' as $$
@@ -215,7 +216,7 @@ create function private.reminders_ahead()
     left join public.clients c on c.id = a.client_id
     join public.drivers d on d.id = a.driver_assigned
    cross join lateral (values ('client', c.id, c.phone), ('driver', d.id, coalesce(d.work_phone, d.phone))) w (audience, recipient, number)
-   where said.wanted and w.recipient is not null
+   where said.wanted and w.recipient is not null and (w.audience = 'driver' or a.appointment_type <> 'support')
      and not exists (select from public.messages m
                       where m.appointment_id = a.id and m.audience = w.audience and m.recipient_id = w.recipient and m.kind = 'reminder'
                         and m.for_time = a.pickuptime and (m.state <> 'refused' or m.to_number is not distinct from w.number))

@@ -81,6 +81,14 @@ async def test_a_look_that_finds_nobody_leaves_nothing_in_the_ledger(
     assert scheduled.value("select looked_at from private.schedules where name = 'reminders'") == office.clock.now
 
 
+async def test_of_an_event_that_is_supported_the_driver_alone_is_reminded(
+    office: TestOffice[Office], own_trips: Trips, scheduled: Database, texts: FakeTexts
+) -> None:
+    own_trips.trip("2026-12-01 09:00", "Ana", appointment_type="support", event_name="Foot clinic")
+    assert await at(office, "2026-11-30 09:00") == ["completed"] * 2
+    assert [to for to, _ in texts.texts] == [ANA]
+
+
 async def test_a_trip_that_is_booked_late_is_still_reminded_of(
     office: TestOffice[Office], own_trips: Trips, scheduled: Database, texts: FakeTexts
 ) -> None:

@@ -11,6 +11,7 @@ from backhaul.core.limits import SharedLimits
 from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Clock, Database
 from tests.api_fixtures import Api, everyone, running, settings_for
+from tests.conftest import as_login
 
 SECRET = "qk-4711-do-not-show"
 
@@ -73,6 +74,11 @@ async def test_that_it_answers_is_written_down_now_and_then_and_not_at_every_cal
     assert (clock.now - noted).total_seconds() == 5
 
 
+async def test_a_call_that_went_well_is_not_undone_by_a_note_that_cannot_be_written(database: Database) -> None:
+    limits = SharedLimits(Store(as_login(database.dsn)))  # never opened: as a database that is away
+    await limits.answered("quo")
+
+
 async def test_what_is_not_set_is_off_and_says_what_to_do(api: Api, admin: Actor) -> None:
     told = await health(api, admin)
     assert named(told["services"], "slack")["state"] == "off"
@@ -119,6 +125,8 @@ async def test_schedules_say_when_they_ran_and_when_they_are_due(
     database.one("select * from start_background_task(%s)", task)
     database.one("select * from fail_background_task(%s, 'The disk is full.')", task)
     assert named((await health(api, admin))["schedules"], "daily archive")["what"] == "The disk is full."
+    database.all("update private.schedules set last_date = 'infinity' where name = 'daily archive'")  # left to n8n
+    assert named((await health(api, admin))["schedules"], "daily archive")["next_at"] is None
 
 
 async def test_settings_are_told_with_their_source_and_secrets_only_as_set(

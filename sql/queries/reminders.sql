@@ -13,7 +13,8 @@ with said as (
          public.task_now() at time zone private.office_zone() as wall
     from public.office_settings s where s.key in ('reminders_on', 'reminder_window_start', 'reminder_window_end'))
 select s.wanted, t.operation_status = 'assigned' and t.deleted_at is null as stands, t.pickuptime = %(for_time)s as same_time,
-       coalesce(%(recipient)s = case %(audience)s::text when 'client' then t.client_id else t.driver_assigned end, false) as theirs,
+       coalesce(%(recipient)s = case when %(audience)s::text = 'driver' then t.driver_assigned when t.appointment_type <> 'support' then t.client_id end,
+                false) as theirs,
        t.pickuptime > public.task_now() as ahead,
        case %(audience)s::text when 'client' then t.client_phone else t.driver_phone end as number,
        case when s.wall::time not between s.first and s.last

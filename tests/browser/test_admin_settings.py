@@ -16,7 +16,7 @@ from tests.browser.test_accessibility import sound
 
 _AS_NEW = """
 update public.office_settings set value = v.value
-  from (values ('business_name', '"Dispatch office"'::jsonb), ('reminder_window_end', '"20:00"'), ('reminders_on', 'true'),
+  from (values ('business_name', '"Dispatch office"'::jsonb), ('reminder_window_end', '"20:00"'), ('notices_on', 'true'),
                ('tax_rate', '0.14')) v (key, value)
  where office_settings.key = v.key
 """
@@ -63,14 +63,14 @@ async def test_settings_are_changed_refused_at_their_field_and_saved_and_nothing
     await expect(setting(page, "Latest reminder")).to_have_value("07:00")
     await setting(page, "Latest reminder").fill("18:30")
     await setting(page, "Tax rate").fill("15")
-    await setting(page, "Send reminders").uncheck()
+    await setting(page, "Send notices").uncheck()
     await page.get_by_role("button", name="Save settings").click()
     await expect(page.locator("#settingsSaved")).to_have_text("Settings saved.")
     await expect(page.locator("#settingsUnsaved")).to_have_text("")
     await page.reload()
     await expect(setting(page, "Business name")).to_have_value("Rural Rides")
     await expect(setting(page, "Tax rate")).to_have_value("15")
-    await expect(setting(page, "Send reminders")).not_to_be_checked()
+    await expect(setting(page, "Send notices")).not_to_be_checked()
     await expect(page.locator("#set-tax_rate-help")).to_contain_text("Changed by Ada Admin")
     await expect(page.locator("#settingsForm .draft-note")).to_have_count(0)
     await page.get_by_label("Business name").fill("Something else")
@@ -102,6 +102,10 @@ async def test_words_are_written_with_chips_seen_filled_in_counted_and_brought_b
     await expect(page).to_have_url(re.compile(r"message=driver-assigned$"))
     await page.go_back()
     await expect(words).to_have_value("Be ready at {pickup_time} – please at {clinic}")
+    await page.reload()
+    await expect(words).to_have_value("Be ready at {pickup_time} – please at {clinic}")
+    await page.locator("#messageForm .draft-note").get_by_role("button", name="Discard").click()
+    await expect(words).to_have_value(re.compile("^Reminder: your ride"))
     await words.fill("Be ready at {pickup_time}")
     await page.get_by_role("button", name="Save these words").click()
     await expect(page.locator("#messageSaved")).to_have_text("The next message says the new words.")
@@ -129,11 +133,15 @@ async def test_health_tells_what_is_not_well_by_itself_and_never_a_secret(person
     assert PASSWORD not in await page.content()
     with portal.database() as database:
         database.execute("select private.hold_service('slack', 60, 'Slack no longer takes our alerts.', 'slack.no_service')")
+    portal.failure("Jane Roe (K5000009)")
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when the page is seen again
     slack = page.locator("#serviceRows tr", has_text="Slack")
     await expect(slack).to_contain_text("Slack no longer takes our alerts.")
     await expect(slack.locator(".todo")).to_contain_text("an administrator corrects it")
     await expect(page.locator("#healthWord")).to_have_text("One thing needs somebody")
+    await page.get_by_role("button", name="1 failed task of Inner work: show all failures").click()
+    await expect(page.locator("#task-panel")).to_contain_text("Jane Roe (K5000009)")
+    await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Ask them all now").click()
     await expect(page.locator("#askedServices li", has_text="Google Calendar")).to_contain_text("answers")
 

@@ -12,6 +12,9 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
+import structlog
+
 from backhaul.core.errors import Gone, Misconfigured, OutsideProblem, Problem, RateLimited, Transient, Unplaceable
 from backhaul.core.store import Store
 
@@ -25,6 +28,8 @@ PATIENCE_S = 5.0  # a shorter wait is slept through, a longer one gives the work
 OUTAGE_AFTER = 5  # transient failures in a row, seen by one worker
 OUTAGE_HOLD_S = 15.0
 NOTED_EVERY_S = 15.0  # that a service answers is written down now and then, and not at every call
+
+_log = structlog.get_logger(__name__)
 
 
 class OnHold(Problem):
@@ -110,7 +115,10 @@ class SharedLimits:
         if because is None and now - self._noted.get(service, -NOTED_EVERY_S) < NOTED_EVERY_S:
             return
         self._noted[service] = now if because is None else -NOTED_EVERY_S
-        await self._store.call(_NOTE, {"service": service, "because": because})
+        try:
+            await self._store.call(_NOTE, {"service": service, "because": because})
+        except psycopg.Error as error:  # the call to the service is over, and must not be taken for one that failed
+            _log.warning("service's health not noted", service=service, why=type(error).__name__)
 
     @staticmethod
     def _hold_for(problem: OutsideProblem, in_a_row: int, probing: bool) -> float | None:

@@ -55,7 +55,7 @@ const HealthBoard = (() => {
     byId("healthRead").textContent = `Read at ${Format.exactTime(told.now)}; again every 10 seconds`
     fill(byId("serviceRows"), told.services.map(service))
     fill(byId("workerLine"), chip(told.workers.state), el("span", {}, workers(told.workers)), advice(told.workers))
-    fill(byId("laneRows"), told.lanes.map(lane))
+    KeepFocus.during(byId("laneRows"), () => fill(byId("laneRows"), told.lanes.map(lane)), () => byId("askServicesBtn"))
     fill(byId("scheduleRows"), told.schedules.map(schedule))
     drawSettings(told.settings)
   }
@@ -87,8 +87,13 @@ const HealthBoard = (() => {
       ["Due", number(one.waiting)],
       ["Later", number(one.later)],
       ["Running", number(one.running)],
-      ["Failed", one.failed > 0 ? el("button", { type: "button", class: "btn btn-sm btn-quiet", onclick: () => TaskPanel.open() }, String(one.failed)) : number(0)],
+      ["Failed", one.failed > 0 ? failures(one) : number(0)],
     )
+  }
+
+  function failures({ failed, label }) {
+    const name = `${Format.count(failed, "failed task")} of ${label}: show all failures`
+    return el("button", { type: "button", class: "btn btn-sm btn-quiet", "aria-label": name, "data-action": label, onclick: () => TaskPanel.open() }, String(failed))
   }
 
   function schedule(one) {
@@ -98,7 +103,7 @@ const HealthBoard = (() => {
       [one.label, el("span", { class: "quiet small" }, rhythm)],
       ["State", chip(one.state), what(one)],
       ["Last ran", one.last_at ? Dom.ago(one.last_at) : one.looked_at ? "nothing to do yet" : "not yet", looked && el("br"), looked],
-      ["Next", Format.dateTime(one.next_at)],
+      ["Next", one.next_at ? Format.dateTime(one.next_at) : "never by us: left to somebody else"],
     )
   }
 

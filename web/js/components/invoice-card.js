@@ -87,7 +87,7 @@ const InvoiceCard = (() => {
     const { invoice, around, lines, tasks, changes } = data
     const problems = el("div", {})
     const acts = InvoiceActs.buttons(invoice, around, { refused: (error) => fill(problems, Dom.problem(error)), done })
-    const work = InvoiceWork.build(tasks, { onRetried: hear })
+    const work = TaskHistory.build(tasks, { onRetried: hear })
     const unwell = tasks.some(OpenFailures.isOpen)
     draw(
       [

@@ -38,6 +38,7 @@ const MessageEditor = (() => {
       save(form)
     })
     byId("messageBody").addEventListener("input", hear)
+    form.addEventListener("reset", () => setTimeout(hear)) // what was restored is discarded; the field goes back after this event
     byId("usualWordsBtn").addEventListener("click", () => write(template.usual_body))
     byId("discardMessageBtn").addEventListener("click", () => write(template.body))
   }

@@ -76,6 +76,7 @@ async def send_reminder(
         await messages.settle(run.db, intended.id, "refused", error=_OFF)
         return {"sent": None, "because": _OFF}
     if turn.number is None:
+        await messages.settle(run.db, intended.id, "refused", error="There is no telephone number.")
         raise _nobody_to_text(audience)
     try:
         sent = await send_once(run, text, turn.number, f"the reminder to the {audience}")
