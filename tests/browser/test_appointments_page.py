@@ -69,17 +69,17 @@ async def test_a_trip_is_booked_for_two_dates_with_the_keyboard_and_shown_as_it_
     await form(one).get_by_label("Date", exact=True).fill(FREE)
     await form(one).get_by_label("Appointment time").fill("09:30")
     first = form(one).get_by_role("group", name="When", exact=True).first
-    await expect(first.locator(".trip-date-note").first).to_have_text("Tue 2 Mar · pickup 08:45, there 09:30, over 12:15")
+    await expect(first.locator(".trip-date-note").first).to_have_text("Tue, Mar 2 · pickup 08:45, there 09:30, over 12:15")
     await form(one).get_by_role("button", name="Another date").click()
     second = form(one).get_by_role("group", name="Date 2")
     await expect(second.get_by_label("Date", exact=True)).to_have_value("2027-03-09")
-    await expect(second.locator(".trip-date-note")).to_have_text("Tue 9 Mar · pickup 08:45, there 09:30, over 12:15")
+    await expect(second.locator(".trip-date-note")).to_have_text("Tue, Mar 9 · pickup 08:45, there 09:30, over 12:15")
     await form(one).get_by_role("button", name="Book", exact=True).click()
     await expect(one.page.locator("#savedNote .saved")).to_contain_text("2 trips booked")
     await expect(form(one)).to_be_hidden()
     await one.open(f"appointments.html?q={client['kNumber']}")
     await expect(row(one, "Tess Chosen")).to_have_count(2)
-    await expect(one.page.locator(".trip-day")).to_contain_text(["Tuesday, 2 March 2027", "Tuesday, 9 March 2027"])
+    await expect(one.page.locator(".trip-day")).to_contain_text(["Tuesday, March 2, 2027", "Tuesday, March 9, 2027"])
     await expect(row(one, "Tess Chosen").first).to_contain_text("09:30")
 
 
@@ -284,7 +284,7 @@ async def test_the_week_is_walked_by_keys_and_filtered_by_driver(person: People,
     made = [trip(portal, f"2027-04-0{day}T10:00", driver_assigned=theirs["id"]) for day in (5, 6, 8)]
     one = await person()
     await one.come_back("supervisor", f"appointments.html?view=week&day=2027-04-07&driver={theirs['id']}")
-    await expect(one.page.locator("#weekTitle")).to_have_text("Mon 5 Apr – Sun 11 Apr 2027")
+    await expect(one.page.locator("#weekTitle")).to_have_text("Mon, Apr 5 – Sun, Apr 11, 2027")
     await expect(one.page.locator("[data-block]")).to_have_count(3)
     await one.page.locator(f"[data-block='{made[0]['id']}']").focus()
     await one.press("ArrowRight", "ArrowRight")

@@ -124,7 +124,7 @@ const BoardDay = (() => {
 
   function hourAt(at) {
     const twice = [at - HOUR, at + HOUR].some((other) => Format.time(other) === Format.time(at))
-    return twice ? OfficeDay.timeWithZone(at) : Format.time(at)
+    return twice ? `${Format.time(at)} ${WallTime.zoneName(at)}` : Format.time(at)
   }
 
   /** Where a stretch of time lies, in parts of the axis. @returns {{from: number, span: number}|null} null where none of it is on it */

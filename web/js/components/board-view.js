@@ -74,7 +74,7 @@ const BoardView = (() => {
       "div",
       { class: "empty" },
       icon("calendar-event"),
-      el("p", {}, `No trips on ${OfficeDay.spoken(board.day)}`),
+      el("p", {}, `No trips on ${WallTime.title(board.day)}`),
       el("p", { class: "quiet" }, "Who works that day is below."),
       el("a", { class: "btn btn-soft", href: "appointments.html" }, "Book one"),
     )

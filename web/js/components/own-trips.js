@@ -44,9 +44,9 @@ const OwnTrips = (() => {
   // ── Of a driver ──
 
   function driversDays(trips) {
-    const today = OfficeDay.of()
-    const days = Array.from({ length: DAYS_AHEAD - 1 }, (_, at) => OfficeDay.plus(today, at + 1))
-    const of = (day) => trips.filter((trip) => OfficeDay.of(Date.parse(trip.pickuptime)) === day)
+    const today = WallTime.today()
+    const days = Array.from({ length: DAYS_AHEAD - 1 }, (_, at) => WallTime.plus(today, at + 1))
+    const of = (day) => trips.filter((trip) => WallTime.day(trip.pickuptime) === day)
     const ahead = days.map((day) => ({ day, trips: of(day) })).filter((one) => one.trips.length > 0)
     const over = of(today).filter(isOver)
     const left = of(today).filter((trip) => !isOver(trip))
@@ -64,11 +64,11 @@ const OwnTrips = (() => {
       ahead.map(({ day, trips: some }) =>
         el(
           "details",
-          { class: "own-day", open: isOpen(day, day === OfficeDay.plus(today, 1)), "data-day": day },
+          { class: "own-day", open: isOpen(day, day === WallTime.plus(today, 1)), "data-day": day },
           el(
             "summary",
             {},
-            OfficeDay.short(day),
+            WallTime.short(day),
             el("span", { class: "quiet" }, ` ${Format.count(some.length, "trip")}, from ${Format.time(some[0].pickuptime)}`),
           ),
           list(some),
@@ -155,7 +155,7 @@ const OwnTrips = (() => {
         el(
           "li",
           {},
-          el("p", { class: "own-date" }, OfficeDay.spoken(OfficeDay.of(Date.parse(trip.pickuptime)))),
+          el("p", { class: "own-date" }, WallTime.title(WallTime.day(trip.pickuptime))),
           el(
             "p",
             { class: "own-time" },

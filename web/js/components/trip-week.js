@@ -64,7 +64,7 @@ const TripWeek = (() => {
 
   function head(monday) {
     const sunday = WallTime.plus(monday, 6)
-    byId("weekTitle").textContent = `${WallTime.short(monday)} – ${WallTime.short(sunday)} ${sunday.slice(0, 4)}`
+    byId("weekTitle").textContent = `${WallTime.short(monday)} – ${WallTime.short(sunday)}, ${sunday.slice(0, 4)}`
     byId("weekToday").setAttribute("aria-pressed", String(WallTime.monday(WallTime.today()) === monday))
   }
 

@@ -20,6 +20,7 @@ const WallTime = (() => {
   const zone = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, timeZoneName: "short" })
   // Days are counted in UTC, where every day has 24 hours.
   const longDay = new Intl.DateTimeFormat("en-CA", { timeZone: "UTC", weekday: "long", day: "numeric", month: "long" })
+  const longDayOfYear = new Intl.DateTimeFormat("en-CA", { timeZone: "UTC", weekday: "long", day: "numeric", month: "long", year: "numeric" })
   const shortDay = new Intl.DateTimeFormat("en-CA", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" })
 
   function read(moment) {
@@ -55,20 +56,14 @@ const WallTime = (() => {
     return /^20\d\d-\d\d-\d\d$/.test(text ?? "") && !Number.isNaN(Date.parse(`${text}T00:00Z`)) && plus(text, 0) === text
   }
 
-  /** "Tuesday, 1 December"; with the year where it is not this one. */
+  /** "Tuesday, December 1"; with the year where it is not this one. */
   function title(of) {
-    const year = of.slice(0, 4)
-    return `${parts(longDay, of, ["weekday", ", ", "day", " ", "month"])}${year === today().slice(0, 4) ? "" : ` ${year}`}`
+    return (of.startsWith(today().slice(0, 4)) ? longDay : longDayOfYear).format(Date.parse(`${of}T12:00Z`))
   }
 
-  /** "Tue 1 Dec". */
+  /** "Tue, Dec 1". */
   function short(of) {
-    return parts(shortDay, of, ["weekday", " ", "day", " ", "month"]).replaceAll(".", "")
-  }
-
-  function parts(format, of, order) {
-    const part = Object.fromEntries(format.formatToParts(new Date(`${of}T12:00Z`)).map(({ type, value }) => [type, value]))
-    return order.map((name) => part[name] ?? name).join("")
+    return shortDay.format(Date.parse(`${of}T12:00Z`))
   }
 
   /** @returns {Date[]} the moments that a wall time means: one; none in a skipped hour; two, in order, in a repeated one */

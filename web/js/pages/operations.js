@@ -32,10 +32,10 @@
     if (!(await requireAuth()) || !enforcePageAccess("operations")) return
     byId("operationsPage").hidden = false
     byId("boardForm").addEventListener("submit", (event) => event.preventDefault())
-    byId("previousDay").addEventListener("click", () => visit(OfficeDay.plus(wanted().day, -1)))
-    byId("nextDay").addEventListener("click", () => visit(OfficeDay.plus(wanted().day, 1)))
-    byId("todayBtn").addEventListener("click", () => visit(OfficeDay.of()))
-    byId("boardDay").addEventListener("change", () => OfficeDay.read(byId("boardDay").value) && visit(byId("boardDay").value))
+    byId("previousDay").addEventListener("click", () => visit(WallTime.plus(wanted().day, -1)))
+    byId("nextDay").addEventListener("click", () => visit(WallTime.plus(wanted().day, 1)))
+    byId("todayBtn").addEventListener("click", () => visit(WallTime.today()))
+    byId("boardDay").addEventListener("change", () => WallTime.isDay(byId("boardDay").value) && visit(byId("boardDay").value))
     byId("boardSearch").addEventListener("input", soonSearch())
     BoardDrag.init(byId("board"), { verdict: verdictOf, onDrop: move, onEnd: draw })
     BoardKeys.init(byId("board"))
@@ -54,12 +54,12 @@
 
   function wanted() {
     const asked = new URLSearchParams(location.search)
-    return { day: OfficeDay.read(asked.get("day")) ?? OfficeDay.of(), q: asked.get("q") ?? "" }
+    return { day: WallTime.isDay(asked.get("day")) ? asked.get("day") : WallTime.today(), q: asked.get("q") ?? "" }
   }
 
   function address({ day, q }) {
     const asked = new URLSearchParams()
-    if (day !== OfficeDay.of()) asked.set("day", day)
+    if (day !== WallTime.today()) asked.set("day", day)
     if (q) asked.set("q", q)
     return location.pathname + (asked.size > 0 ? `?${asked}` : "")
   }
@@ -79,11 +79,11 @@
 
   function showAddress() {
     const { day, q } = wanted()
-    byId("boardTitle").textContent = OfficeDay.spoken(day)
+    byId("boardTitle").textContent = WallTime.title(day)
     byId("boardDay").value = day
-    byId("todayBtn").setAttribute("aria-current", day === OfficeDay.of() ? "date" : "false")
+    byId("todayBtn").setAttribute("aria-current", day === WallTime.today() ? "date" : "false")
     if (byId("boardSearch").value.trim() !== q) byId("boardSearch").value = q
-    document.title = `${OfficeDay.short(day)} · Operations · Backhaul`
+    document.title = `${WallTime.short(day)} · Operations · Backhaul`
   }
 
   /** What was of another day. */
