@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Locator, expect
 
 from backhaul.dispatch.wall_time import office_day
-from tests.browser.conftest import People
+from tests.browser.conftest import Faults, People
 from tests.browser.person import Person
 from tests.browser.portal import Portal
 from tests.browser.test_accessibility import sound
@@ -58,13 +58,20 @@ async def choose_client(one: Person, number: str) -> None:
     await expect(form(one).get_by_role("combobox", name="Client")).to_have_value(f"Tess Chosen ({number})")
 
 
-async def test_a_trip_is_booked_for_two_dates_with_the_keyboard_and_shown_as_it_will_be(person: People, portal: Portal) -> None:
+async def test_a_trip_is_booked_for_two_dates_with_the_keyboard_and_shown_as_it_will_be(
+    person: People, portal: Portal, faults: Faults
+) -> None:
+    faults("maps", "hold")
     client = portal.client("Tess", "Chosen")
     one = await person()
     await one.come_back("supervisor", "appointments.html")
     await one.press("n")
     await choose_client(one, client["kNumber"])
     await form(one).get_by_label("Clinic").select_option(clinic(portal)["id"])
+    await expect(form(one).locator("#transitTime-help")).to_contain_text("Travel times are still being calculated")
+    await expect(form(one).get_by_label("Drive, minutes")).to_have_value("30")
+    portal.fault("maps", "ok")
+    portal.release()
     await form(one).get_by_label("Drive, minutes").fill("45")
     await form(one).get_by_label("Date", exact=True).fill(FREE)
     await form(one).get_by_label("Appointment time").fill("09:30")
@@ -112,6 +119,9 @@ async def test_refused_dates_are_told_at_their_dates_and_what_was_typed_is_kept(
     await one.page.get_by_role("button", name="Book a trip").click()
     await expect(second.get_by_label("Date", exact=True)).to_have_value(FREE)
     await expect(form(one).get_by_role("combobox", name="Client")).to_have_value(f"Tess Chosen ({client['kNumber']})")
+    await one.page.reload()
+    await expect(form(one)).to_contain_text("Restored what you had typed.")
+    await expect(form(one).get_by_label("Place", exact=True)).to_have_value("Town hall")
 
 
 async def test_an_agents_edit_sends_what_was_changed_and_keeps_it_when_somebody_was_first(person: People, portal: Portal) -> None:
@@ -163,6 +173,21 @@ async def test_a_trip_is_cancelled_with_a_reason_taken_up_again_and_archived_wit
     await expect(one.page.locator("#savedNote")).to_have_text("Taken back.")
     await expect(card.locator("[data-trip=pending]")).to_be_visible()
     await expect(card.get_by_role("button", name="Delete")).to_be_hidden()
+
+
+async def test_a_trip_is_marked_as_driven_and_opened_again(person: People, portal: Portal) -> None:
+    before = office_day(datetime.now(UTC)) - timedelta(days=3)
+    made = trip(portal, f"{before}T04:00", driver_assigned=driver(portal)["id"])
+    one = await person()
+    await one.come_back("supervisor", f"appointments.html?when=past&id={made['id']}")
+    card = one.page.locator("#tripCard")
+    await card.get_by_role("button", name="Mark as driven").click()
+    await expect(card.locator("[data-trip=completed]")).to_be_visible()
+    await expect(row(one, made["who"])).to_contain_text("Driven")
+    await card.get_by_role("button", name="Reopen").click()
+    await expect(card.locator("[data-trip=assigned]")).to_be_visible()
+    await one.page.locator("#savedNote").get_by_role("button", name="Undo").click()
+    await expect(card.locator("[data-trip=completed]")).to_be_visible()
 
 
 async def test_who_cannot_be_told_is_named_and_an_administrator_deletes_for_good(person: People, portal: Portal) -> None:

@@ -50,8 +50,10 @@ const FormDraft = (() => {
   // ── Giving back ──
 
   function restore(form, { values, open }) {
-    const restored = fields(form).filter((one) => Object.hasOwn(values, nameOf(one)))
-    for (const one of restored) {
+    const restored = []
+    for (const one of [...form.elements]) {
+      if (!isKept(one) || !Object.hasOwn(values, nameOf(one))) continue // asked now: a field before it may have brought it into use
+      restored.push(one)
       if (isChoice(one)) one.checked = values[nameOf(one)]
       else choose(one, values[nameOf(one)])
       one.closest("details")?.setAttribute("open", "")
@@ -100,14 +102,17 @@ const FormDraft = (() => {
     return SessionStore.DRAFTS + form.dataset.draft
   }
 
-  /** A password stays one while it is shown as text. */
   function fields(form) {
-    return [...form.elements].filter(
-      (one) =>
-        one.name &&
-        one.willValidate &&
-        !["password", "file", "hidden", "submit", "button", "reset"].includes(one.type) &&
-        !SECRET.test(`${one.name} ${one.id} ${one.autocomplete}`),
+    return [...form.elements].filter(isKept)
+  }
+
+  /** A password stays one while it is shown as text. */
+  function isKept(one) {
+    return (
+      one.name &&
+      one.willValidate &&
+      !["password", "file", "hidden", "submit", "button", "reset"].includes(one.type) &&
+      !SECRET.test(`${one.name} ${one.id} ${one.autocomplete}`)
     )
   }
 
