@@ -29,6 +29,9 @@ const TripFields = (() => {
   const ELSEWHERE = "elsewhere" // the choice of a place that is no clinic of ours
   const NOT_COPIED = Object.freeze(["driver_assigned", "managed_by"])
 
+  /** The addresses of the clinics that are offered, by their ids. @type {Map<string, string>} */
+  const addresses = new Map()
+
   function tripForm() {
     return /** @type {HTMLFormElement} */ (byId("tripForm"))
   }
@@ -90,6 +93,17 @@ const TripFields = (() => {
 
   // ── Which fields there are ──
 
+  /** @param {any[]} clinics as get-appointment-modal-data answers them */
+  function offerClinics(clinics) {
+    for (const one of clinics) {
+      const region = [one.province, one.postal_code].filter(Boolean).join("\u00a0")
+      addresses.set(one.id, [one.address, one.city, region].filter(Boolean).join(", "))
+    }
+    const places = clinics.map((one) => /** @type {[string, string]} */ ([one.id, [one.name, one.city].filter(Boolean).join(", ")]))
+    offer("clinic_id", "Choose", [...places, [ELSEWHERE, "Another place"]])
+    layout()
+  }
+
   /** Fills a list; what is chosen stays chosen, even what is not offered (any more). @param {[string, string][]} offered values and texts */
   function offer(name, none, offered) {
     const { el, fill } = Dom
@@ -122,6 +136,7 @@ const TripFields = (() => {
       field(name).disabled = !there
       field(name).closest(".field").hidden = !there
     }
+    byId("clinic_id-help").textContent = addresses.get(field("clinic_id").value) ?? ""
     for (const name of ["client", "clinic_id"]) {
       field(name).required = kind !== "support"
       byId(`${name}-optional`).hidden = kind !== "support"
@@ -174,5 +189,5 @@ const TripFields = (() => {
     if (drive.value === "" || isGuessed() || drive.dataset.stored) drive.dataset.guessed = "true"
   }
 
-  return Object.freeze({ offer, typedOver, guessDrive, driveTyped, driveLaid, field, of, copy, blank, lay, values, layout, given, changed, isGuessed })
+  return Object.freeze({ offer, offerClinics, typedOver, guessDrive, driveTyped, driveLaid, field, of, copy, blank, lay, values, layout, given, changed, isGuessed })
 })()

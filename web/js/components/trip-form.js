@@ -68,8 +68,7 @@ const TripForm = (() => {
   /** @param {{drivers: any[], clinics: any[], booking_agents: any[]}} choices */
   function offer({ drivers, clinics, booking_agents: agents }) {
     TripSketch.offer(drivers)
-    const places = clinics.map((one) => [one.id, [one.name, one.city].filter(Boolean).join(", ")])
-    TripFields.offer("clinic_id", "Choose", [...places, ["elsewhere", "Another place"]])
+    TripFields.offerClinics(clinics)
     TripFields.offer("managed_by", "Nobody in particular", agents.map((one) => [one.id, one.full_name]))
   }
 
