@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import hypothesis
 import psycopg
@@ -19,6 +20,7 @@ from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
 from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack, FakeTexts
 from tests.far_google import FarGoogle
+from tests.processes import StandIn, Workers, stand_in_process, workers_on
 from tests.trips import Trips
 
 TEMPLATE = "template_office"
@@ -48,6 +50,27 @@ def live_database(postgres: EmbeddedPostgres) -> Iterator[Database]:
     """A database whose clock runs, for real processes."""
     with copy_of(postgres, TEMPLATE, held_clock=False) as name:
         yield Database(postgres.dsn(name))
+
+
+@pytest.fixture(scope="module")
+def stand_in_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """The stand-ins as a process of their own, one for all tests of a file."""
+    with stand_in_process(tmp_path_factory.mktemp("stand-ins")) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def stand_in(stand_in_of_module: StandIn) -> StandIn:
+    """As on its first day."""
+    stand_in_of_module.reset()
+    return stand_in_of_module
+
+
+@pytest.fixture
+def workers(live_database: Database, stand_in: StandIn, tmp_path: Path) -> Iterator[Workers]:
+    """Where worker processes are started, on the live database and the stand-ins."""
+    with workers_on(as_login(live_database.dsn), stand_in.address, tmp_path) as workers:
+        yield workers
 
 
 @pytest.fixture

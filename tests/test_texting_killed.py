@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from backhaul.core.testing import Database
-from tests.conftest import as_login
-from tests.processes import StandIn, Workers, eventually, stand_in_process, workers_on
+from tests.processes import StandIn, Workers, eventually
 
 KNOWS = "tests.texting_task"
 RESCUED_WITHIN_S = 10.0
-
-
-@pytest.fixture(scope="module")
-def stand_in_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with stand_in_process(tmp_path_factory.mktemp("stand-ins")) as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def stand_in(stand_in_of_module: StandIn) -> StandIn:
-    stand_in_of_module.reset()
-    return stand_in_of_module
-
-
-@pytest.fixture
-def workers(live_database: Database, stand_in: StandIn, tmp_path: Path) -> Iterator[Workers]:
-    with workers_on(as_login(live_database.dsn), stand_in.address, tmp_path) as workers:
-        yield workers
 
 
 def text(database: Database) -> UUID:

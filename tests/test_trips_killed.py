@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,18 +18,17 @@ from uuid import UUID
 
 import pytest
 
-from backhaul.core.outbound import NO_LIMITS
 from backhaul.core.store import Store
 from backhaul.core.testing import Database
 from backhaul.dispatch.office import workflows
-from backhaul.outside.google_calendar import GoogleCalendar
-from backhaul.outside.google_token import throw_away_key
 from tests.conftest import as_login
-from tests.processes import StandIn, Workers, eventually, stand_in_process, workers_on
+from tests.processes import StandIn, Workers, eventually, workers_on
 from tests.trips import Trips
 
 KNOWS = "tests.texting_task"  # so that nobody waits half a minute for a second look at Quo's list
 DONE_WITHIN_S = 20.0
+CALENDAR_PUT = "backhaul.outside.google_calendar.GoogleCalendar.put_calendar"
+CALENDAR_SHARED = "backhaul.outside.google_calendar.GoogleCalendar.share_calendar"
 EVENT_PUT = "backhaul.outside.google_calendar.GoogleCalendar.put_event"
 EVENT_GONE = "backhaul.outside.google_calendar.GoogleCalendar.delete_event"
 TEXT_SENT = "backhaul.outside.quo_messages.QuoTexts.send"
@@ -45,11 +44,11 @@ class Desk:
         self._successor = workers.start_other(knows=KNOWS)
         self._clients = itertools.count(1)
 
-    async def book(self) -> UUID:
+    async def book(self, *, days_ahead: int = 7) -> UUID:
         """A trip of Ana's for a client whom nobody knew before, each at an hour of its own."""
         number = next(self._clients)
         self.own.client(f"K900000{number}", "Jo")
-        at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=7, hours=4 * number)
+        at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=days_ahead, hours=4 * number)
         saved = await self.asks(
             "save-appointment",
             knumber=f"K900000{number}",
@@ -78,6 +77,9 @@ class Desk:
         waiting = "select count(*) from background_tasks where status in ('pending', 'processing')"
         return bool(self.own.database.value(waiting) == 0)
 
+    def calendars(self) -> int:
+        return len(self._far.documents("calendar"))
+
     def events(self) -> list[tuple[str, bool]]:
         """Whose calendar each event is in that is not deleted, and whether it is marked as cancelled."""
         names = {str(ident): name for name, ident in self.own.drivers.items()}
@@ -100,31 +102,23 @@ class Desk:
 
 
 @pytest.fixture
-def far(tmp_path: Path) -> Iterator[StandIn]:
-    with stand_in_process(tmp_path) as far:
-        yield far
-
-
-@pytest.fixture
-async def desk(live_database: Database, far: StandIn, tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(live_database: Database, stand_in: StandIn, tmp_path: Path) -> AsyncIterator[Desk]:
     own = Trips(live_database)
     dsn = as_login(live_database.dsn)
-    key = throw_away_key("stand-in@demo.test")
-    google = GoogleCalendar(key, "office@demo.test", limits=NO_LIMITS, base_url=far.address, token_url=far.address)
-    for name in ("Ana", "Ben"):
-        kept = await google.put_calendar(f"driver:{own.drivers[name]}", name)
-        live_database.all("update drivers set google_calendar_id = %s where id = %s", kept.calendar_id, own.drivers[name])
-    await google.aclose()
     store = Store(dsn, at_least=1, at_most=2)
     await store.open()
-    with workers_on(dsn, far.address, tmp_path, BACKHAUL_QUO_API="2026-03-30") as workers:
-        yield Desk(own, store, workers, far)
+    with workers_on(dsn, stand_in.address, tmp_path, BACKHAUL_QUO_API="2026-03-30") as workers:
+        yield Desk(own, store, workers, stand_in)
     await store.close()
 
 
 async def test_trips_are_booked_moved_cancelled_and_deleted_once_each_whatever_a_worker_has_just_done_when_it_dies(
     desk: Desk,
 ) -> None:
+    for name, place in (("Ana", CALENDAR_PUT), ("Ben", CALENDAR_SHARED)):
+        async with desk.though_a_worker_dies(place):
+            await desk.asks("make-driver-calendar", id=str(desk.own.drivers[name]))
+    assert desk.calendars() == 2
     trips: list[UUID] = []
     for place in (EVENT_PUT, TEXT_SENT, CONTACT_PUT, NOTE_PUT):
         async with desk.though_a_worker_dies(place):
@@ -152,3 +146,14 @@ async def test_trips_are_booked_moved_cancelled_and_deleted_once_each_whatever_a
             await desk.asks("delete-appointment", role="admin", id=str(trip))
     assert desk.events() == [("Ana", False), ("Ben", True)]
     assert (desk.notes(), desk.contacts()) == (2, [1, 1, 1, 1])
+
+
+async def test_a_reminder_is_sent_once_to_each_though_a_worker_dies_when_it_has_sent_one(desk: Desk) -> None:
+    put = "update office_settings set value = %s::jsonb where key = %s"
+    for key, value in {"notices_on": "false", "reminder_window_start": '"00:00"', "reminder_window_end": '"23:59"'}.items():
+        desk.own.database.all(put, value, key)
+    async with desk.though_a_worker_dies(TEXT_SENT):
+        trip = await desk.book(days_ahead=0)
+        look = "select create_background_task('appointment', %s, 'whoever is to be reminded', 'send_due_reminders')"
+        desk.own.database.value(look, trip)
+    assert desk.texts() == {"clients": 1, "Ana": 1}

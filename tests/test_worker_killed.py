@@ -25,27 +25,9 @@ from backhaul.core.testing import Database, copy_of
 from backhaul.dispatch.client_forms import NewClient
 from backhaul.dispatch.workflows.add_client import add_client
 from tests.conftest import TEMPLATE, as_login
-from tests.processes import Process, StandIn, Workers, eventually, stand_in_process, workers_on
+from tests.processes import Process, StandIn, Workers, eventually, workers_on
 
 RESCUED_WITHIN_S = 10.0  # the promise; the aim is 5
-
-
-@pytest.fixture(scope="module")
-def stand_in_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with stand_in_process(tmp_path_factory.mktemp("stand-ins")) as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def stand_in(stand_in_of_module: StandIn) -> StandIn:
-    stand_in_of_module.reset()
-    return stand_in_of_module
-
-
-@pytest.fixture
-def workers(live_database: Database, stand_in: StandIn, tmp_path: Path) -> Iterator[Workers]:
-    with workers_on(as_login(live_database.dsn), stand_in.address, tmp_path) as workers:
-        yield workers
 
 
 class Desk:
