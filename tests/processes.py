@@ -28,7 +28,7 @@ from unittest.mock import patch
 from backhaul.cli import main, running
 from backhaul.core.parent import end_with_parent
 from backhaul.core.worker import Worker
-from backhaul.dispatch import run
+from backhaul.dispatch import working
 
 place, lease_s, grace_s, module = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
 
@@ -42,8 +42,8 @@ async def come_through_and_die(*given, **named):
     await reached(*given, **named)
     die()
 
-run.Worker = functools.partial(Worker, lease=timedelta(seconds=lease_s))
-running.work = functools.partial(run.work, grace_s=grace_s)
+working.Worker = functools.partial(Worker, lease=timedelta(seconds=lease_s))
+running.work = functools.partial(working.work, grace_s=grace_s)
 if module:
     importlib.import_module(module)
 sys.argv = ["backhaul", "worker", "--until-stdin-closes"]

@@ -10,8 +10,8 @@ from backhaul.core.errors import Misconfigured, RateLimited
 from backhaul.core.store import Actor
 from backhaul.core.testing import Clock, Database, TestOffice
 from backhaul.dispatch.office import OFFICE_TIME, Office
-from backhaul.dispatch.run import _SCHEDULE
 from backhaul.dispatch.workflows import archive
+from backhaul.dispatch.working import _SCHEDULE
 from tests.fakes import PORTAL, FakeMail, FakeMaps, FakeQuo, FakeSlack
 
 

@@ -56,7 +56,7 @@ def office() -> Office:
 
 @asynccontextmanager
 async def worker(database: Database, office: Office, *, at_once: int = 20, sweeps: bool = True) -> AsyncIterator[Delivery]:
-    """One worker, as dispatch/run.py puts it together."""
+    """One worker, as dispatch/working.py puts it together."""
     store = Store(as_login(database.dsn), at_least=1, at_most=8, house=True)
     await store.open()
     one = Worker(store, workflows(), office)

@@ -20,7 +20,7 @@ from fastapi.responses import Response
 from backhaul.core.share import share
 from backhaul.core.store import Actor, Store
 from backhaul.core.testing import Database
-from backhaul.dispatch.run import server_config
+from backhaul.dispatch.serving import server_config
 from backhaul.dispatch.settings import Settings
 from tests.api_fixtures import PASSWORD, Api, jane, refused, running, settings_for, until
 

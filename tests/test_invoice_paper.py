@@ -13,7 +13,7 @@ import pypdf
 import pytest
 
 from backhaul.dispatch import invoice_paper
-from backhaul.dispatch.invoice_paper import money, percent
+from backhaul.dispatch.invoice_words import money, percent
 from backhaul.dispatch.invoices import Invoice, Line
 from backhaul.dispatch.office_settings import OfficeSettings
 

@@ -17,14 +17,14 @@ from rich.text import Text
 from backhaul.cli.shared import Json, new_table, print_json, print_table, progress_bar, say, with_store
 from backhaul.core import audit_chain
 from backhaul.core.audit import BATCH, AuditLog, Page, Wanted, note_reading
-from backhaul.core.audit_api import Conditions
 from backhaul.core.audit_chain import Verdict
+from backhaul.core.audit_conditions import Conditions
 from backhaul.core.audit_csv import as_csv
 from backhaul.core.errors import Problem
 from backhaul.core.faults import in_words
 from backhaul.core.store import Row, Store, Tx
-from backhaul.dispatch.app import workflows
 from backhaul.dispatch.records import audit_log
+from backhaul.dispatch.workflows import all_of_them
 
 From = Annotated[str | None, typer.Option("--from", metavar="DAY", help="From this day of the office on, as 2026-11-23.")]
 To = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Up to this day, included.")]
@@ -149,7 +149,7 @@ def export(
 
 
 def _log() -> AuditLog:
-    return audit_log(workflows)
+    return audit_log(all_of_them())
 
 
 async def _first(store: Store, action: str, wanted: Wanted, limit: int) -> Page:

@@ -14,10 +14,9 @@ from backhaul.core.migrations import migrate as apply_migrations
 from backhaul.core.parent import end_with_parent
 from backhaul.core.share import share
 from backhaul.dispatch.database import database
-from backhaul.dispatch.run import serve as serve_forever
-from backhaul.dispatch.run import work
 from backhaul.dispatch.settings import KEYS, Settings, load
 from backhaul.dispatch.up import up as start_all
+from backhaul.dispatch.working import work
 
 WithParent = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
 
@@ -44,6 +43,8 @@ def serve(
     until_stdin_closes: WithParent = False,
 ) -> None:
     """Answer people: the API and the pages. Any number may run; the schema must be there (`backhaul migrate`)."""
+    from backhaul.dispatch.serving import serve as serve_forever  # noqa: PLC0415  (a worker has no use for the web)
+
     settings = _process(until_stdin_closes, port=port)
     with database(settings) as access:
         serve_forever(settings, access.login, ready=lambda address: _announce("api ready", address))

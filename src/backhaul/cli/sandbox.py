@@ -9,7 +9,7 @@ import typer
 
 from backhaul.cli.shared import print_json, read_settings
 from backhaul.core.errors import Problem
-from backhaul.dispatch.api import ask_stand_ins
+from backhaul.dispatch.stand_ins import ask_stand_ins
 
 sandbox = typer.Typer(help="The stand-ins for the services outside.", no_args_is_help=True)
 

@@ -16,7 +16,6 @@ from backhaul.core.errors import Problem, Rejected
 from backhaul.core.passwords import Passwords, temporary_password
 from backhaul.core.store import Row, Store, Tx
 from backhaul.dispatch import users as accounts
-from backhaul.dispatch.app import password_rules
 from backhaul.dispatch.forms import rejected
 from backhaul.dispatch.office import OFFICE_TIME
 
@@ -75,7 +74,7 @@ def create_admin(
     except ValidationError as error:
         raise rejected(error, accounts.NewUser) from None
     password = _password_of_stdin() if password_stdin else _password_typed()
-    faults = password_rules(read_settings()).faults(password, (form.username, form.full_name))
+    faults = accounts.password_rules(read_settings()).faults(password, (form.username, form.full_name))
     if faults:
         raise Rejected(faults[0], "", "Choose another one")
 

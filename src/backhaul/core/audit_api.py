@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from backhaul.core import audit_chain
 from backhaul.core.audit import BATCH, AuditLog, Page, Wanted, note_reading
+from backhaul.core.audit_conditions import Conditions
 from backhaul.core.audit_csv import as_csv
 from backhaul.core.errors import Forbidden, Rejected
 from backhaul.core.http import Answer, Asking, actor, person
@@ -32,52 +29,8 @@ CSV_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="The `next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
-_Day = Annotated[date | None, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
-_Verb = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,59}$")]
 _MAY = b"select private.may('read_audit_log') as may"
 _log = structlog.get_logger(__name__)
-
-
-class Days(BaseModel):
-    """Days of the office, the last one included."""
-
-    model_config = ConfigDict(extra="ignore")
-    since: _Day = Field(default=None, alias="from")
-    until: _Day = Field(default=None, alias="to")
-
-    def wanted(self, zone: ZoneInfo) -> Wanted:
-        """Raises: Rejected when the last day comes before the first."""
-        if self.since and self.until and self.until < self.since:
-            raise Rejected("The last day is before the first", faults=["to must not be before from"], code="validation")
-        return Wanted(
-            since=datetime.combine(self.since, time.min, zone) if self.since else None,
-            until=datetime.combine(self.until + timedelta(days=1), time.min, zone) if self.until else None,
-        )
-
-
-class Conditions(Days):
-    """What is looked for; each condition narrows it down."""
-
-    who: str | None = Field(default=None, max_length=100, description="A user's id, or a part of a name")
-    action: list[_Verb] = Field(default_factory=list, max_length=50)
-    entity_type: _Verb | None = None
-    entity_id: UUID | None = None
-    refused: bool = Field(default=False, description="Only what was tried and not done")
-    q: str | None = Field(default=None, max_length=100, description="In the entry, or in the name of the record it is about")
-
-    def wanted(self, zone: ZoneInfo) -> Wanted:
-        typed = (self.who or "").strip()
-        who = _as_id(typed)
-        return replace(
-            super().wanted(zone),
-            who=who,
-            name=None if who else typed or None,
-            actions=self.action,
-            entity_type=self.entity_type,
-            entity_id=self.entity_id,
-            refused=self.refused,
-            words=(self.q or "").strip() or None,
-        )
 
 
 class Search(Conditions):
@@ -163,10 +116,3 @@ def audit_endpoints() -> APIRouter:
         return {"success": True, "message": reader.log.verdict(verdict), **verdict.told(), "checked_at": datetime.now(UTC)}
 
     return api
-
-
-def _as_id(who: str) -> UUID | None:
-    try:
-        return UUID(who)
-    except ValueError:
-        return None

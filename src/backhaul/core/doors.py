@@ -13,8 +13,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import psycopg
 import structlog
-from fastapi import Request
 from psycopg_pool import PoolTimeout
+from starlette.requests import Request
 
 from backhaul.core.errors import Forbidden, TooMany
 from backhaul.core.store import Store

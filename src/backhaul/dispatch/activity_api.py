@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from backhaul.core.audit import BATCH, Page, Wanted
-from backhaul.core.audit_api import CSV_FILE, Cursor, Days, Limit, Reader, Reading
+from backhaul.core.audit_api import CSV_FILE, Cursor, Limit, Reader, Reading
+from backhaul.core.audit_conditions import Days
 from backhaul.core.errors import NotFound, Rejected
 from backhaul.core.http import Answer
 from backhaul.core.store import Tx

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-import httpx
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backhaul.core.accounts import Accounts
 from backhaul.core.doors import PUBLIC, limited
-from backhaul.core.errors import Forbidden, NotFound, Rejected, Transient
+from backhaul.core.errors import Forbidden, NotFound, Rejected
 from backhaul.core.faults import NOT_AN_OBJECT, NOT_JSON
 from backhaul.core.http import Answer, Asking, IdempotencyKey, actor, caller, person
 from backhaul.core.queries import Queries
@@ -26,6 +25,7 @@ from backhaul.dispatch.looks import note_look
 from backhaul.dispatch.office import STAFF, Office
 from backhaul.dispatch.outside import stand_in_names
 from backhaul.dispatch.settings import Settings
+from backhaul.dispatch.stand_ins import ask_stand_ins
 
 FormT = TypeVar("FormT", bound=Form)
 _tasks = Queries("tasks")
@@ -172,21 +172,6 @@ def sandbox_endpoints() -> APIRouter:
         return await ask_stand_ins(address, "POST", fault.model_dump(exclude_none=True))
 
     return api
-
-
-async def ask_stand_ins(address: str, method: str, body: Any = None) -> dict[str, Any]:
-    """Passes an order for faults on. Raises: Rejected with the stand-ins' own words; Transient when they do not run."""
-    try:
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as line:
-            answer = await line.request(method, f"{address}/_stand-ins/faults", json=body)
-    except httpx.HTTPError as error:
-        raise Transient(
-            "The stand-ins", "The stand-ins do not answer", type(error).__name__, "Start them with: backhaul sandbox serve"
-        ) from error
-    said: dict[str, Any] = answer.json()
-    if answer.status_code >= 400:
-        raise Rejected(str(said.get("message", "The stand-ins refused")), code="sandbox")
-    return {"success": True, **said}
 
 
 def described(form: type[Form]) -> dict[str, Any]:

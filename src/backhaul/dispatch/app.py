@@ -20,7 +20,7 @@ from backhaul.core.health import health_endpoints
 from backhaul.core.http import Answer
 from backhaul.core.limits import SharedLimits
 from backhaul.core.manners import Manners
-from backhaul.core.passwords import PasswordRules, Passwords
+from backhaul.core.passwords import Passwords
 from backhaul.core.refusals import REFUSED, answer_errors
 from backhaul.core.session_api import session_endpoints
 from backhaul.core.sessions import Sessions
@@ -39,7 +39,6 @@ from backhaul.dispatch.destination_api import destination_endpoints
 from backhaul.dispatch.driver_api import driver_endpoints
 from backhaul.dispatch.invoice_api import invoice_endpoints
 from backhaul.dispatch.no_password_api import no_password_endpoints
-from backhaul.dispatch.office import workflows
 from backhaul.dispatch.office_api import office_words_endpoints
 from backhaul.dispatch.outside import outside
 from backhaul.dispatch.profile_api import profile_endpoints
@@ -48,11 +47,12 @@ from backhaul.dispatch.settings import Settings
 from backhaul.dispatch.system_api import system_endpoints
 from backhaul.dispatch.trip_api import trip_endpoints
 from backhaul.dispatch.user_api import user_endpoints
+from backhaul.dispatch.users import password_rules
 from backhaul.dispatch.workflows import add_client, all_of_them
 
-__all__ = ["create_app", "password_rules", "workflows"]
+__all__ = ["create_app", "workflows"]
 
-all_of_them()
+workflows = all_of_them()
 
 
 def create_app(settings: Settings, dsn: str) -> FastAPI:
@@ -116,11 +116,6 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
     _pages(app)
     app.add_middleware(Manners, realtime=_realtime(settings["supabase_url"]), https=settings.public_address.startswith("https:"))
     return app
-
-
-def password_rules(settings: Settings) -> PasswordRules:
-    """What new passwords must be in this installation."""
-    return PasswordRules(settings["password_least"], settings["password_composed"], settings["breached_passwords"])
 
 
 def _workflow_endpoints() -> APIRouter:

@@ -6,21 +6,16 @@ every accent, Greek, Cyrillic and more. A letter it lacks, a Chinese one or an e
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import cast
-from uuid import UUID
 
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 from fpdf.fonts import TTFFont
 
-from backhaul.core.store import Db
-from backhaul.dispatch import invoices, office_settings
+from backhaul.dispatch.invoice_words import money, percent, spoken
 from backhaul.dispatch.invoices import Invoice, Line
 from backhaul.dispatch.office_settings import OfficeSettings
 
@@ -35,18 +30,6 @@ logging.getLogger("fpdf").setLevel(logging.ERROR)  # what it warns of quotes let
 logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 
-async def of(db: Db, invoice_id: UUID) -> bytes:
-    """The PDF as it was made first; made and kept now, if there is none. Raises: NotFound."""
-    kept = await invoices.document(db, invoice_id)
-    if kept is not None:
-        return kept
-    invoice = await invoices.get(db, invoice_id)
-    lines = await invoices.lines(db, invoice_id)
-    drawn = await asyncio.to_thread(draw, invoice, lines, await office_settings.read(db))
-    await invoices.put_document(db, invoice_id, drawn)
-    return await invoices.document(db, invoice_id) or drawn  # of two that were made at once, the first stays
-
-
 def draw(invoice: Invoice, lines: Sequence[Line], office: OfficeSettings) -> bytes:
     """The paper of an invoice, over as many pages as its lines take."""
     paper = _Paper(invoice, office)
@@ -56,21 +39,6 @@ def draw(invoice: Invoice, lines: Sequence[Line], office: OfficeSettings) -> byt
     paper.sums()
     paper.small_print()
     return bytes(paper.output())
-
-
-def money(amount: Decimal) -> str:
-    """ "$1,234.50"."""
-    return f"${amount:,.2f}"
-
-
-def spoken(day: date) -> str:
-    """ "3 December 2026"."""
-    return f"{day.day} {day:%B %Y}"
-
-
-def percent(rate: Decimal) -> str:
-    """A fraction as "14%", or "9.975%"."""
-    return f"{(rate * 100).normalize():f}%"
 
 
 class _Paper(FPDF):

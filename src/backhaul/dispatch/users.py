@@ -19,6 +19,7 @@ from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx, jsonb
 from backhaul.dispatch import forms
 from backhaul.dispatch.forms import Change, Form, RequiredEmail, also, faulty, needed, text
+from backhaul.dispatch.settings import Settings
 
 ROLES = ("admin", "supervisor", "booking_agent", "driver", "client")
 _sql = Queries("users")
@@ -26,6 +27,11 @@ _sql = Queries("users")
 FullName = Annotated[str, text("Full name", required=True)]
 Role = Annotated[str, forms.choice("Role", *ROLES, required=True)]
 Active = Annotated[bool, forms.yes_or_no("Active", default=True)]
+
+
+def password_rules(settings: Settings) -> PasswordRules:
+    """What new passwords must be in this installation."""
+    return PasswordRules(settings["password_least"], settings["password_composed"], settings["breached_passwords"])
 
 
 class NewUser(Form):

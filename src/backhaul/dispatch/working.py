@@ -1,28 +1,22 @@
-"""The two processes of the product: the one that answers people, and the one that does the slow work."""
+"""The process that does the slow work. It knows nothing of the web, and so starts sooner and stays smaller."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from collections.abc import Callable
-from types import FrameType
 
 import psycopg
 import structlog
-import uvicorn
-from fastapi import FastAPI
 
 from backhaul.core.delivery import Delivery, sweep
 from backhaul.core.limits import SharedLimits
 from backhaul.core.store import Store
-from backhaul.core.stream import Stream
 from backhaul.core.worker import LAST_WORDS_S, Worker
-from backhaul.dispatch.app import create_app, workflows
 from backhaul.dispatch.office import OFFICE_TIME, Office
 from backhaul.dispatch.outside import limits_of, outside
 from backhaul.dispatch.settings import Settings
-from backhaul.dispatch.workflows import archive, reminders
+from backhaul.dispatch.workflows import all_of_them, archive, reminders
 
 GRACE_S = 20.0  # how long a worker that is told to stop finishes what it has in hand, before it hands it back
 
@@ -31,8 +25,7 @@ _REPEAT = b"select private.repeat_task(%(name)s, %(task)s, %(label)s, %(every)s,
 _LANES = b"select coalesce(array_agg(lane), '{}') as lanes from private.foreign_lanes"
 _log = structlog.get_logger(__name__)
 
-
-# ── The worker ──────────────────────────────────────────────────────────────────────────────────────────────────────
+workflows = all_of_them()
 
 
 async def work(settings: Settings, dsn: str, *, ready: Callable[[str], object], grace_s: float = GRACE_S) -> None:
@@ -104,49 +97,3 @@ async def _leave(worker: Worker[Office]) -> int:
     except psycopg.OperationalError as error:
         _log.warning("left without a database; the leases will run out", why=type(error).__name__)
         return 0
-
-
-# ── The API and the pages ───────────────────────────────────────────────────────────────────────────────────────────
-
-
-def serve(settings: Settings, dsn: str, *, ready: Callable[[str], object]) -> None:
-    """Answers until SIGTERM or SIGINT. `ready` hears the address once requests are taken."""
-    app = create_app(settings, dsn)
-    _Server(server_config(settings, app), ready, lambda: getattr(app.state, "stream", None)).run()
-
-
-def server_config(settings: Settings, app: FastAPI) -> uvicorn.Config:
-    """How the application is served: it says nothing of itself, and believes no headers but those of the office's own proxies."""
-    return uvicorn.Config(
-        app,
-        host=settings["host"],
-        port=settings["port"],
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        forwarded_allow_ips=settings["trusted_proxies"],
-        timeout_graceful_shutdown=5,
-        timeout_keep_alive=30,
-        backlog=512,
-    )
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which says when it is ready and hangs up the event streams before it waits for open requests."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[str], object], stream: Callable[[], Stream | None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-        self._stream = stream
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and self.servers:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            self._ready(f"http://{host}:{port}")
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        stream = self._stream()
-        if stream is not None:
-            stream.hang_up()
-        super().handle_exit(sig, frame)
