@@ -6,10 +6,12 @@ import asyncio
 import sys
 import tempfile
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from playwright.async_api import Browser, expect
 
+from backhaul.dispatch.office import OFFICE_TIME
 from tests.browser.conftest import launch
 from tests.browser.person import Person
 from tests.browser.portal import Portal
@@ -22,6 +24,9 @@ async def take_all(portal: Portal, browser: Browser, folder: Path) -> None:
     await failure_on_the_dashboard(portal, await _somebody(portal, browser), folder / "failure-light.png")
     await failure_in_the_panel(portal, await _somebody(portal, browser, dark=True), folder / "failure-dark.png")
     await client_with_drive_times(await _somebody(portal, browser), folder / "clients-light.png")
+    await board_of_tomorrow(await _somebody(portal, browser), folder / "operations-light.png")
+    await week_of_trips(await _somebody(portal, browser), folder / "week-light.png")
+    await invoice_in_the_dark(await _somebody(portal, browser, dark=True), folder / "invoices-dark.png")
     await failure_on_a_phone(portal, await _somebody(portal, browser, phone=True), folder / "phone.png")
 
 
@@ -58,12 +63,33 @@ async def client_with_drive_times(agent: Person, file: Path) -> None:
     await agent.page.screenshot(path=file, clip={"x": 0, "y": 0, "width": 1280, "height": 770})  # to the end of the table
 
 
+async def board_of_tomorrow(supervisor: Person, file: Path) -> None:
+    """Tomorrow's, since how much of today is driven depends on the hour."""
+    await supervisor.come_back("supervisor", f"operations.html?day={datetime.now(OFFICE_TIME).date() + timedelta(days=1)}")
+    await expect(supervisor.page.locator("#board .trip").first).to_be_visible()
+    await supervisor.page.screenshot(path=file)
+
+
+async def week_of_trips(supervisor: Person, file: Path) -> None:
+    await supervisor.come_back("supervisor", "appointments.html?view=week")
+    await expect(supervisor.page.locator("#weekDays .week-trip").first).to_be_visible()
+    await supervisor.page.screenshot(path=file)
+
+
+async def invoice_in_the_dark(supervisor: Person, file: Path) -> None:
+    await supervisor.come_back("supervisor", "invoices.html?view=invoices")
+    await supervisor.page.locator("#list").get_by_role("link").first.click()
+    await expect(supervisor.page.locator("#sideCard .invoice-lines tbody tr").first).to_be_visible()
+    await supervisor.page.mouse.move(0, 0)
+    await supervisor.page.screenshot(path=file)
+
+
 async def failure_on_a_phone(portal: Portal, agent: Person, file: Path) -> None:
     await agent.come_back("agent", "clients.html")
     portal.fault("quo", "401")
     await agent.add_client("K9000032", "Everett", "Lockhart", **{"City or town": "Chester", "Postal code": "B0J 1J0"})
     await expect(agent.page.locator(".task-toast")).to_be_visible()
-    await expect(agent.page.locator("#clientRows tr").first).to_contain_text("away")
+    await expect(agent.page.locator("#clientRows tr").first).to_contain_text("Drive times done")
     await agent.page.screenshot(path=file)
     portal.fault("quo", "ok")
 
