@@ -102,8 +102,8 @@ const InvoiceCard = (() => {
     if (changes.length === 0) return null
     return el(
       "section",
-      { "aria-labelledby": "historyTitle" },
-      el("h3", { id: "historyTitle" }, "History"),
+      { "aria-labelledby": "doneTitle" },
+      el("h3", { id: "doneTitle" }, "History"),
       el(
         "ol",
         { class: "history" },
