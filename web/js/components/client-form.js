@@ -31,14 +31,15 @@ const ClientForm = (() => {
     emergencyContactNumber: "emergency_contact_number",
     primaryClinicId: "primary_clinic_id",
   })
-  const NEW = "new"
   let unsure = { body: "", key: "" }
-  /** @type {any} the client that is corrected; null while one is added */
-  let editing = null
-  /** What was typed and not saved, by client: {typed, version}. @type {Map<string, {typed: [string, string][], version: number|null}>} */
-  const drafts = new Map()
-  /** The form as it was opened, to tell whether anything was typed. */
-  let opened = ""
+  const draft = RecordDraft.make({
+    form: "addClientForm",
+    name: "client",
+    first: "firstName",
+    newest: async (id) => (await APIClient.get(`/get-client?id=${encodeURIComponent(id)}`)).client,
+    fillIn,
+    laid,
+  })
   /** @type {any[]} */
   let clinics = []
   let onSaved = (_id, _message, _edited) => {}
@@ -57,7 +58,7 @@ const ClientForm = (() => {
       if (Object.hasOwn(TIDY, target.name) && target.value.trim() !== "") target.value = TIDY[target.name](target.value)
     })
     for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
-    dialog.addEventListener("close", () => keep(form))
+    dialog.addEventListener("close", draft.keep)
   }
 
   /** A new client. What was typed before and not saved is still there. */
@@ -80,39 +81,31 @@ const ClientForm = (() => {
 
   function begin(client) {
     const form = byId("addClientForm")
-    if (client) lay(form, client)
+    if (client) draft.lay(client)
     FormFaults.clear(form)
     byId("addClientTitle").textContent = client ? `Edit ${client.firstname} ${client.lastname}` : "Add client"
     busy(byId("saveClientBtn"), false)
     byId("addClientModal").showModal()
   }
 
-  /** Puts a client into the form, or what was typed of a new one. Only a new one is kept beyond the page: see form-draft.js. */
-  function lay(form, client) {
-    if (!editing) drafts.set(NEW, { typed: typedIn(form), version: null })
-    form.removeAttribute("data-draft") // before the reset, which forgets what is kept under that name
-    const draft = drafts.get(client?.id ?? NEW)
-    editing = client && { ...client, version: draft?.version ?? client.version }
-    form.reset()
+  function fillIn(client) {
     offer(client) // before the clinics are read, so that saving cannot lose the one that is kept
-    if (client) fillIn(form, client)
-    opened = snapshot(form)
-    for (const [name, value] of draft?.typed ?? []) if (form.elements[name]) form.elements[name].value = value
-    if (!client) form.dataset.draft = "client"
+    if (!client) return
+    for (const field of byId("addClientForm").elements) {
+      if (!field.name) continue
+      const value = client[RECORD[field.name] ?? field.name] ?? ""
+      field.value = field.type === "tel" ? Format.phone(value) : value
+    }
+  }
+
+  function laid(client) {
     byId("kNumber").readOnly = Boolean(client)
     byId("kNumber-help").textContent = client ? "Stays as it was saved" : "K and seven digits, as on the card"
     byId("email").required = !client
     byId("statusField").hidden = !client
     archivable(client)
+    const form = byId("addClientForm")
     form.querySelector("details").open = [...form.elements].some((field) => field.name.startsWith("secondary_") && field.value !== "")
-  }
-
-  function fillIn(form, client) {
-    for (const field of form.elements) {
-      if (!field.name) continue
-      const value = client[RECORD[field.name] ?? field.name] ?? ""
-      field.value = field.type === "tel" ? Format.phone(value) : value
-    }
   }
 
   /** Archiving is the supervisors'; the server holds everybody to it. */
@@ -139,35 +132,12 @@ const ClientForm = (() => {
         return // The choice is optional; the list is asked for again when the form is opened next.
       }
     }
-    const untouched = snapshot(byId("addClientForm")) === opened
+    const editing = draft.editing()
     const chosen = byId("primaryClinicId").value || (editing?.primary_clinic_id ?? "")
-    offer(editing)
-    byId("primaryClinicId").value = chosen
-    if (untouched) opened = snapshot(byId("addClientForm"))
-  }
-
-  // ── What is typed and not saved ──
-
-  function typedIn(form) {
-    return [...new FormData(form)].map(([name, value]) => /** @type {[string, string]} */ ([name, String(value)]))
-  }
-
-  function snapshot(form) {
-    return JSON.stringify(typedIn(form))
-  }
-
-  /** When the dialog closes: the form goes back to the new client, whoever was in it. */
-  function keep(form) {
-    if (!editing) return
-    if (snapshot(form) === opened) drafts.delete(editing.id)
-    else drafts.set(editing.id, { typed: typedIn(form), version: editing.version })
-    lay(form, null)
-  }
-
-  function forget(form) {
-    drafts.delete(editing?.id ?? NEW)
-    form.reset()
-    opened = snapshot(form)
+    draft.aside(() => {
+      offer(editing)
+      byId("primaryClinicId").value = chosen
+    })
   }
 
   // ── Saving ──
@@ -180,16 +150,16 @@ const ClientForm = (() => {
 
     FormFaults.clear(form)
     busy(button, true)
-    const edited = editing
+    const edited = Boolean(draft.editing())
     const body = read(form)
     const text = JSON.stringify(body)
     const key = unsure.body === text ? unsure.key : APIClient.newKey()
     try {
       const answer = await APIClient.post(edited ? "/update-client" : "/add-client", body, { idempotencyKey: key })
       unsure = { body: "", key: "" }
-      forget(form)
+      draft.forget()
       dialog.close()
-      onSaved(answer.client_id, answer.message, Boolean(edited))
+      onSaved(answer.client_id, answer.message, edited)
     } catch (error) {
       unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
       showRefusal(form, error)
@@ -199,6 +169,7 @@ const ClientForm = (() => {
   }
 
   function read(form) {
+    const editing = draft.editing()
     const typed = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]))
     const { kNumber, appointmentLength, status, ...rest } = typed
     const length = { appointmentLength: Number(appointmentLength) }
@@ -221,35 +192,12 @@ const ClientForm = (() => {
     error.errors.filter((text) => !listed.has(text)).forEach((text, n) => (faults[`other-${n}`] = text))
     const named = Object.keys(faults).length > 0
     FormFaults.show(form, faults, named && error.status === 400 ? undefined : error)
-    if (error.code === "stale") form.querySelector(".form-summary .problem-text").append(newestButton(form))
-  }
-
-  function newestButton(form) {
-    const take = async () => {
-      try {
-        const { client } = await APIClient.get(`/get-client?id=${encodeURIComponent(editing.id)}`)
-        forget(form)
-        editing = client
-        offer(client)
-        fillIn(form, client)
-        opened = snapshot(form)
-        FormFaults.clear(form)
-        byId("firstName").focus()
-        Dom.announce("This is the newest. Make your changes again.")
-      } catch (error) {
-        FormFaults.show(form, {}, error)
-      }
-    }
-    return el(
-      "div",
-      { class: "problem-actions" },
-      el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: take }, "Take the newest, drop mine"),
-    )
+    if (error.code === "stale") draft.offerNewest()
   }
 
   function busy(button, on) {
     button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Saving…" : editing ? "Save changes" : "Save client"
+    button.querySelector("span").textContent = on ? "Saving…" : draft.editing() ? "Save changes" : "Save client"
   }
 
   return Object.freeze({ init, open, edit })

@@ -4,20 +4,20 @@
  * One driver in full: how they stand, their week and its trips, time off, and the history of the work done in the background.
  */
 const DriverCard = (() => {
-  const { el, fill, icon, byId } = Dom
-  const SOON_MS = 150
-  const PAGE_TITLE = document.title
+  const { el, icon, byId } = Dom
   const LOOKS = Object.freeze({ pending: "waiting", assigned: "working", completed: "done", cancelled: "failed" })
-
-  let shownId = null
-  let asked = 0
-  let soon = 0
+  const card = RecordCard.make({
+    place: "driverCard",
+    what: "the driver",
+    read,
+    draw,
+    acts,
+    named: ({ driver }) => driver.name,
+    onClose: () => on.close(),
+  })
+  const { hide, hear, catchUp } = card
   /** A day of the week that is shown; null: this one. @type {string|null} */
   let day = null
-  /** @type {{text: string, warnings: any[], undo?: any}|null} */
-  let note = null
-  /** @type {any} */
-  let data = null
   let on = { close: () => {}, changed: () => {} }
 
   /** @param {{close: () => void, changed: () => void}} options changed: something was saved here that the list shows too */
@@ -26,101 +26,48 @@ const DriverCard = (() => {
     TimeOffForm.init({ onSaved: (answer) => done(answer) })
   }
 
-  /**
-   * @param {string} id
-   * @param {{highlight?: boolean, focus?: boolean}} [options] highlight: mark its failures, for who comes from a failure notice
-   */
-  async function show(id, { highlight = false, focus = true } = {}) {
-    shownId = id
-    data = note = day = null
-    const card = byId("driverCard")
-    card.hidden = false
-    card.classList.toggle("highlight", highlight)
-    draw(el("p", { class: "loading", role: "status" }, "Loading the driver…"))
-    if (focus) card.focus()
-    await read()
+  /** See record-card.js; this week's. */
+  function show(id, options) {
+    day = null
+    return card.show(id, options)
   }
 
   /** What was just saved of it, in the server's words; and the record is read again. */
-  async function saved(answer) {
-    note = noteOf(answer)
-    await read()
-    byId("driverCard").querySelector("[data-focus=edit]")?.focus()
+  function saved(answer) {
+    return card.saved(noteOf(answer), "edit")
   }
 
-  function hide() {
-    shownId = data = note = null
-    asked += 1
-    byId("driverCard").hidden = true
-    document.title = PAGE_TITLE
-  }
-
-  /** A task of this driver changed: shown at once, and the rest read again shortly after. */
-  function hear(task) {
-    if (!shownId || task.entity_id !== shownId) return
-    if (data) {
-      const known = data.tasks.findIndex((one) => one.id === task.id)
-      if (known >= 0) data.tasks[known] = { ...data.tasks[known], ...task }
-      else data.tasks.unshift(task)
-      drawData()
-    }
-    clearTimeout(soon)
-    soon = setTimeout(read, SOON_MS)
-  }
-
-  /** Events may have been missed: looks again at what is shown. */
-  function catchUp() {
-    if (data) read()
-  }
-
-  async function read() {
-    if (!shownId) return
-    asked += 1
-    const mine = asked
-    const query = new URLSearchParams({ driver_id: shownId, ...(day && { day }) })
-    try {
-      const answer = await APIClient.get(`/get-driver-schedule?${query}`)
-      if (mine !== asked) return
-      data = answer.data
-      drawData()
-    } catch (error) {
-      if (mine !== asked) return
-      draw(null, Dom.problem(error, el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: read }, "Try again")))
-    }
+  async function read(id) {
+    const query = new URLSearchParams({ driver_id: id, ...(day && { day }) })
+    return (await APIClient.get(`/get-driver-schedule?${query}`)).data
   }
 
   // ── Drawing ──
 
-  function draw(title, ...content) {
-    const card = byId("driverCard")
-    const close = el("button", { type: "button", class: "btn btn-sm btn-quiet", "data-focus": "close", onclick: () => on.close() }, icon("x-lg"), "Close")
-    const may = data && hasFeaturePermission("canManageDrivers")
-    const edit = el("button", { type: "button", class: "btn btn-sm btn-soft", "data-focus": "edit", onclick: () => DriverForm.edit(data.driver) }, "Edit")
-    const key = card.contains(document.activeElement) ? document.activeElement.closest("[data-focus]")?.dataset.focus : null
-    fill(card, el("header", { class: "client-head" }, el("div", {}, title), el("div", { class: "client-acts" }, may && edit, close)), ...content)
-    if (key) (card.querySelector(`[data-focus="${CSS.escape(key)}"]`) ?? card).focus()
+  function acts({ driver }) {
+    if (!hasFeaturePermission("canManageDrivers")) return null
+    return el("button", { type: "button", class: "btn btn-sm btn-soft", "data-focus": "edit", onclick: () => DriverForm.edit(driver) }, "Edit")
   }
 
-  function drawData() {
+  function draw(data, note) {
     const { driver, tasks } = data
-    document.title = `${driver.name} · ${PAGE_TITLE}`
     const failing = tasks.some(OpenFailures.isOpen)
-    draw(
+    return [
       [el("h2", {}, driver.name), el("p", {}, DriverState.chip(driver))],
-      el("div", { role: "status" }, note && noteNode()),
+      el("div", { role: "status" }, note && noteNode(note)),
       driver.home_found === "approximate" &&
         el("p", { class: "notice" }, icon("geo-alt"), el("span", {}, "Home found only approximately — check the address")),
       DriverRecord.build(data, hear),
-      failing && history(tasks), // what needs a person comes first
-      week(driver),
+      failing && history(data), // what needs a person comes first
+      week(data),
       TimeOff.build(driver, data.time_off, { onDone: done }),
       trips(data.trips),
-      !failing && history(tasks),
+      !failing && history(data),
       Changes.build(data.changes, "driver", driver.id),
-    )
+    ]
   }
 
-  function week(driver) {
+  function week({ driver, time_off: off }) {
     const [monday, sunday] = [driver.week[0]?.day, driver.week[6]?.day]
     if (!monday) return null
     const { kept, driven, trips } = DriverWeek.sum(driver.week)
@@ -142,14 +89,14 @@ const DriverCard = (() => {
         ),
       ),
       el("p", { class: "quiet small" }, said),
-      DriverWeek.table(driver.week, data.time_off),
+      DriverWeek.table(driver.week, off),
     )
   }
 
   function step(name, key, label, to) {
     const go = async () => {
       day = to
-      await read()
+      await card.read()
       Dom.announce(byId("weekHeading").textContent)
     }
     const looks = name ? { class: "icon-button", "aria-label": label, title: label } : { class: "btn btn-sm btn-quiet" }
@@ -188,12 +135,12 @@ const DriverCard = (() => {
     )
   }
 
-  function history(tasks) {
+  function history({ driver, tasks }) {
     return TaskHistory.build(tasks, {
       onRetried: hear,
       correct: (task) =>
         task.task_type === "calculate_driver_drive_times" && ["maps.not_found", "maps.no_address"].includes(task.error_code)
-          ? { label: "Correct the address", act: () => DriverForm.edit(data.driver, { at: "home_address" }) }
+          ? { label: "Correct the address", act: () => DriverForm.edit(driver, { at: "home_address" }) }
           : null,
     })
   }
@@ -201,22 +148,24 @@ const DriverCard = (() => {
   // ── After something was done ──
 
   async function done(answer, undo = undefined) {
-    if (answer.driver_id !== shownId) return
-    note = { ...noteOf(answer), undo }
-    await read()
+    if (!card.shows(answer.driver_id)) return
+    await card.saved({ ...noteOf(answer), undo })
     on.changed()
-    const card = byId("driverCard")
-    card.querySelector(undo ? "[data-focus=undo]" : "[data-focus=add-off]")?.focus({ preventScroll: true })
-    card.querySelector("[role=status]")?.scrollIntoView({ block: "nearest" })
+    const place = byId("driverCard")
+    place.querySelector(undo ? "[data-focus=undo]" : "[data-focus=add-off]")?.focus({ preventScroll: true })
+    place.querySelector("[role=status]")?.scrollIntoView({ block: "nearest" })
   }
 
-  /** The server's words; what is to be given to somebody else stands below, to be opened one by one. */
+  /**
+   * The server's words; what is to be given to somebody else stands below, to be opened one by one.
+   * @returns {{text: string, warnings: any[], undo?: any}}
+   */
   function noteOf(answer) {
     const warnings = answer.warnings ?? []
     return { text: warnings.reduce((text, warning) => text.replace(warning, "").trim(), answer.message), warnings: answer.trips ?? [] }
   }
 
-  function noteNode() {
+  function noteNode(note) {
     return [el("p", { class: "saved" }, icon("check-lg"), el("span", {}, note.text), note.undo && undoButton(note.undo)), reassign(note.warnings)]
   }
 

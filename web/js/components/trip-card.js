@@ -4,9 +4,7 @@
  * One trip in full: when and where, who, what was texted, what calendars show, and the work done for it in the background.
  */
 const TripCard = (() => {
-  const { el, icon, fill, byId } = Dom
-  const SOON_MS = 150
-  const PAGE_TITLE = document.title
+  const { el, icon } = Dom
   const KINDS = Object.freeze({
     booked: "booked",
     changed: "changed",
@@ -22,88 +20,41 @@ const TripCard = (() => {
     intended: ["waiting", "clock", "waiting"],
   })
 
-  /** @type {string|null} */
-  let shownId = null
-  let asked = 0
-  let soon = 0
+  const card = RecordCard.make({
+    place: "tripCard",
+    what: "the trip",
+    read: readTrip,
+    draw,
+    named: ({ trip }) => (trip.client_id ? trip.knumber : "Support event"), // not the name: it would stay in the browser's history
+    onClose: () => onClose(),
+    keepsOffline: true,
+  })
+  const { hide, hear, read } = card
   let onClose = () => {}
   let onDone = (_done) => {}
-  /** @type {any} */
-  let data = null
 
   /**
+   * See record-card.js.
    * @param {string} id
-   * @param {{highlight?: boolean, focus?: boolean, onClose: () => void, onDone: (done: any) => void}} options highlight: mark its failures, for who
-   *   comes from a failure notice; onDone: something was done with it, see trip-acts.js
+   * @param {{highlight?: boolean, focus?: boolean, onClose: () => void, onDone: (done: any) => void}} options onDone: something was done with it, see
+   *   trip-acts.js
    */
-  async function show(id, { highlight = false, focus = true, onClose: closed, onDone: done }) {
-    ;[shownId, onClose, onDone, data] = [id, closed, done, null]
-    const card = byId("tripCard")
-    card.hidden = false
-    card.classList.toggle("highlight", highlight)
-    draw(el("p", { class: "loading", role: "status" }, "Loading the trip…"))
-    if (focus) card.focus()
-    await read()
+  function show(id, { onClose: closed, onDone: done, ...options }) {
+    ;[onClose, onDone] = [closed, done]
+    return card.show(id, options)
   }
 
-  function hide() {
-    shownId = null
-    asked += 1
-    byId("tripCard").hidden = true
-    document.title = PAGE_TITLE
-  }
-
-  /** A task of this trip changed: shown at once, and the rest read again shortly after. */
-  function hear(task) {
-    if (!shownId || task.entity_id !== shownId) return
-    if (data) {
-      const known = data.tasks.findIndex((one) => one.id === task.id)
-      if (known >= 0) data.tasks[known] = { ...data.tasks[known], ...task }
-      else data.tasks.unshift(task)
-      drawData()
-    }
-    clearTimeout(soon)
-    soon = setTimeout(read, SOON_MS)
-  }
-
-  /** Reads it again without losing what is shown. */
-  async function read() {
-    if (!shownId) return
-    asked += 1
-    const mine = asked
-    try {
-      const answer = await APIClient.get(`/get-appointment?id=${encodeURIComponent(shownId)}`)
-      if (mine !== asked) return
-      data = { ...answer, trip: answer.appointment }
-      drawData()
-    } catch (error) {
-      if (mine !== asked || (data && error.status === 0)) return // what is shown stays; the header shows a lost connection
-      data = null
-      draw(null, Dom.problem(error, el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: read }, "Try again")))
-    }
+  async function readTrip(id) {
+    const answer = await APIClient.get(`/get-appointment?id=${encodeURIComponent(id)}`)
+    return { ...answer, trip: answer.appointment }
   }
 
   // ── Drawing ──
 
-  function draw(title, ...content) {
-    const card = byId("tripCard")
-    const close = el(
-      "button",
-      { type: "button", class: "btn btn-sm btn-quiet", "data-focus": "close", onclick: () => onClose() },
-      icon("x-lg"),
-      "Close",
-    )
-    const key = card.contains(document.activeElement) ? document.activeElement.closest("[data-focus]")?.dataset.focus : null
-    fill(card, el("header", { class: "client-head" }, el("div", {}, title), el("div", { class: "client-acts" }, close)), ...content)
-    if (key) (card.querySelector(`[data-focus="${CSS.escape(key)}"]`) ?? card).focus()
-  }
-
-  function drawData() {
-    const { trip, tasks } = data
-    document.title = `${trip.client_id ? trip.knumber : "Support event"} · ${PAGE_TITLE}` // not the name: it would stay in the browser's history
+  function draw({ trip, tasks, messages, calendars: places, changes }) {
     const failed = tasks.some(OpenFailures.isOpen)
     const work = TaskHistory.build(tasks, { onRetried: hear })
-    draw(
+    return [
       heading(trip),
       TripActs.build(trip, (done) => onDone(done)),
       times(trip),
@@ -111,11 +62,11 @@ const TripCard = (() => {
       trip.deleted_at && stamp("archive", "Archived", trip.deleted_at, trip.deleted_by_name),
       record(trip),
       failed && work, // what needs a person comes first
-      texts(data.messages, trip),
-      calendars(data.calendars, trip),
+      texts(messages, trip),
+      calendars(places, trip),
       !failed && work,
-      Changes.build(data.changes, "appointment", trip.id),
-    )
+      Changes.build(changes, "appointment", trip.id),
+    ]
   }
 
   function heading(trip) {
@@ -181,11 +132,7 @@ const TripCard = (() => {
       ["Rate", costs && (trip.custom_rate === null ? el("span", { class: "quiet" }, "the office’s usual") : `$${trip.custom_rate}`)],
       ["Invoice", costs && invoice],
     ]
-    return el(
-      "dl",
-      { class: "record" },
-      rows.filter(([, value]) => value).map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))),
-    )
+    return RecordCard.facts(rows)
   }
 
   /** With a postal code that is not torn in two. */

@@ -5,26 +5,31 @@
  */
 {
   const { el, fill, icon, byId } = Dom
-  const SEARCH_MS = 250
-  /** @type {string|null} */
-  let openId = null
+  const beside = BesideList.make({
+    page: "clientsPage",
+    search: "clientSearch",
+    kind: "client",
+    address: (id) => address({ q: wanted().q, id }),
+    list: ClientList,
+    card: ClientCard,
+  })
 
   async function start() {
     if (!(await requireAuth()) || !enforcePageAccess("clients")) return
     ClientForm.init({ onSaved })
+    ClientCard.init({ onClose: beside.leave })
     byId("addClientBtn").addEventListener("click", () => ClientForm.open())
-    ClientList.init({ query: () => wanted().q, status: () => wanted().status, onOpen: visit, onShowAll: showAll })
-    byId("clientSearchForm").addEventListener("submit", (event) => event.preventDefault())
+    ClientList.init({ query: () => wanted().q, status: () => wanted().status, onOpen: (id) => beside.visit(id), onShowAll: showAll })
     byId("clientSearch").value = wanted().q
-    byId("clientSearch").addEventListener("input", soon(search, SEARCH_MS))
+    ListSearch.init(byId("clientSearch"), search)
+    ListSearch.keys(byId("clientSearch"), beside.leave)
     byId("clientStatus").value = wanted().status
     byId("clientStatus").addEventListener("change", search)
     document.addEventListener("task:changed", (event) => hear(event.detail.task))
     document.addEventListener("tasks:list", (event) => event.detail.source === "read" && catchUp())
-    document.addEventListener("entity:view", viewHere)
+    document.addEventListener("entity:view", beside.viewHere)
     window.addEventListener("popstate", followAddress)
-    document.addEventListener("keydown", shortcuts)
-    if (wanted().id) openCard(wanted().id, { highlight: wanted().highlight, focus: true })
+    beside.follow(wanted(), { focus: true })
     await ClientList.load()
   }
 
@@ -45,19 +50,18 @@
   }
 
   function followAddress() {
-    const { q, status, id, highlight } = wanted()
+    const { q, status } = wanted()
     if (byId("clientSearch").value !== q || byId("clientStatus").value !== status) {
       byId("clientSearch").value = q
       byId("clientStatus").value = status
       ClientList.load()
     }
-    if (id && id !== openId) openCard(id, { highlight, focus: false })
-    if (!id && openId) closeCard()
+    beside.follow(wanted(), { focus: false })
   }
 
   function search() {
     fill(byId("savedNote"))
-    history.replaceState(null, "", address({ q: byId("clientSearch").value.trim(), status: byId("clientStatus").value, id: openId }))
+    history.replaceState(null, "", address({ q: byId("clientSearch").value.trim(), status: byId("clientStatus").value, id: beside.openId() }))
     ClientList.load()
   }
 
@@ -91,62 +95,6 @@
     fill(byId("savedNote"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, message)))
     await ClientList.add(id)
     byId("addClientBtn").focus()
-  }
-
-  // ── The card ──
-
-  function visit(id) {
-    history.pushState(null, "", address({ q: wanted().q, id }))
-    openCard(id, { highlight: false, focus: true })
-  }
-
-  function viewHere(event) {
-    if (event.detail.type !== "client") return
-    event.preventDefault()
-    TaskPanel.close()
-    history.pushState(null, "", address({ q: wanted().q, id: event.detail.id }))
-    openCard(event.detail.id, { highlight: true, focus: true })
-  }
-
-  function openCard(id, { highlight, focus }) {
-    openId = id
-    byId("clientsPage").classList.add("has-card")
-    ClientList.mark(id)
-    ClientCard.show(id, { highlight, focus, onClose: leaveCard })
-  }
-
-  function leaveCard() {
-    const row = ClientList.rowNode(openId)
-    history.pushState(null, "", address({ q: wanted().q, id: null }))
-    closeCard()
-    ;(row?.querySelector("a") ?? byId("clientSearch")).focus()
-  }
-
-  function closeCard() {
-    openId = null
-    ClientList.mark(null)
-    byId("clientsPage").classList.remove("has-card")
-    ClientCard.hide()
-  }
-
-  // ── Keys: "/" to the search, Escape closes the card ──
-
-  function shortcuts(event) {
-    const typing = event.target.closest("input, select, textarea")
-    if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return
-    if (event.key === "/" && !typing) {
-      event.preventDefault()
-      byId("clientSearch").focus()
-    }
-    if (event.key === "Escape" && openId && !typing) leaveCard()
-  }
-
-  function soon(work, ms) {
-    let timer = 0
-    return () => {
-      clearTimeout(timer)
-      timer = setTimeout(work, ms)
-    }
   }
 
   start()

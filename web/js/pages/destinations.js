@@ -6,7 +6,6 @@
 {
   const { el, fill, icon, byId } = Dom
   const PAGE = 50
-  const SEARCH_MS = 250
   const newIds = new Set()
   /** @type {any[]} */
   let rows = []
@@ -19,8 +18,7 @@
     if (!(await requireAuth()) || !enforcePageAccess("destinations")) return
     DestinationForm.init({ onSaved })
     byId("addDestinationBtn").addEventListener("click", () => DestinationForm.open())
-    byId("destinationSearchForm").addEventListener("submit", (event) => event.preventDefault())
-    byId("destinationSearch").addEventListener("input", soon(search, SEARCH_MS))
+    ListSearch.init(byId("destinationSearch"), search)
     byId("destinationStatus").addEventListener("change", search)
     byId("moreBtn").addEventListener("click", () => ask(next, loading.signal))
     document.addEventListener("task:changed", (event) => hear(event.detail.task))
@@ -270,14 +268,6 @@
 
   function rowNode(id) {
     return byId("destinationRows").querySelector(`[data-destination-id="${CSS.escape(id)}"]`)
-  }
-
-  function soon(work, ms) {
-    let timer = 0
-    return () => {
-      clearTimeout(timer)
-      timer = setTimeout(work, ms)
-    }
   }
 
   start()

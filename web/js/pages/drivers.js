@@ -5,27 +5,31 @@
  */
 {
   const { el, fill, icon, byId } = Dom
-  const SEARCH_MS = 250
-  /** @type {string|null} */
-  let openId = null
+  const beside = BesideList.make({
+    page: "driversPage",
+    search: "driverSearch",
+    kind: "driver",
+    address: (id) => address({ id }),
+    list: DriverList,
+    card: DriverCard,
+  })
 
   async function start() {
     WeekHours.build(byId("weekHours")) // before anybody is known: what was typed into it is given back with the rest of the form
     if (!(await requireAuth()) || !enforcePageAccess("drivers")) return
     DriverForm.init({ onSaved })
-    DriverCard.init({ close: leaveCard, changed: () => DriverList.load() })
-    DriverList.init({ wanted: filters, open: visit, showAll, status: (status) => search({ status }) })
+    DriverCard.init({ close: beside.leave, changed: () => DriverList.load() })
+    DriverList.init({ wanted: filters, open: beside.visit, showAll, status: (status) => search({ status }) })
     byId("addDriverBtn").addEventListener("click", () => DriverForm.open())
-    byId("driverSearchForm").addEventListener("submit", (event) => event.preventDefault())
-    byId("driverSearch").addEventListener("input", soon(() => search(), SEARCH_MS))
+    ListSearch.init(byId("driverSearch"), () => search())
+    ListSearch.keys(byId("driverSearch"), beside.leave)
     byId("driverActive").addEventListener("change", () => search())
     document.addEventListener("task:changed", (event) => hear(event.detail.task))
     document.addEventListener("tasks:list", (event) => event.detail.source === "read" && catchUp())
-    document.addEventListener("entity:view", viewHere)
+    document.addEventListener("entity:view", beside.viewHere)
     window.addEventListener("popstate", followAddress)
-    document.addEventListener("keydown", shortcuts)
     fillSearch()
-    if (wanted().id) openCard(wanted().id, { highlight: wanted().highlight, focus: true })
+    beside.follow(wanted(), { focus: true })
     await DriverList.load()
   }
 
@@ -63,14 +67,12 @@
   function followAddress() {
     fillSearch()
     DriverList.load()
-    const { id, highlight } = wanted()
-    if (id && id !== openId) openCard(id, { highlight, focus: false })
-    if (!id && openId) closeCard()
+    beside.follow(wanted(), { focus: false })
   }
 
   function search(changed = {}) {
     fill(byId("savedNote"))
-    history.replaceState(null, "", address({ q: byId("driverSearch").value.trim(), active: byId("driverActive").value, id: openId, ...changed }))
+    history.replaceState(null, "", address({ q: byId("driverSearch").value.trim(), active: byId("driverActive").value, id: beside.openId(), ...changed }))
     return DriverList.load()
   }
 
@@ -105,62 +107,6 @@
     fill(byId("savedNote"), el("p", { class: "saved", role: "status" }, icon("check-lg"), text))
     await DriverList.added(answer.driver_id)
     byId("addDriverBtn").focus()
-  }
-
-  // ── The card ──
-
-  function visit(id) {
-    history.pushState(null, "", address({ id }))
-    openCard(id, { highlight: false, focus: true })
-  }
-
-  function viewHere(event) {
-    if (event.detail.type !== "driver") return
-    event.preventDefault()
-    TaskPanel.close()
-    history.pushState(null, "", address({ id: event.detail.id }))
-    openCard(event.detail.id, { highlight: true, focus: true })
-  }
-
-  function openCard(id, options) {
-    openId = id
-    byId("driversPage").classList.add("has-card")
-    DriverList.mark(id)
-    DriverCard.show(id, options)
-  }
-
-  function leaveCard() {
-    const row = DriverList.rowNode(openId)
-    history.pushState(null, "", address({ id: null }))
-    closeCard()
-    ;(row?.querySelector("a") ?? byId("driverSearch")).focus()
-  }
-
-  function closeCard() {
-    openId = null
-    DriverList.mark(null)
-    byId("driversPage").classList.remove("has-card")
-    DriverCard.hide()
-  }
-
-  // ── Keys: "/" to the search, Escape closes the card ──
-
-  function shortcuts(event) {
-    const typing = event.target.closest("input, select, textarea")
-    if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return
-    if (event.key === "/" && !typing) {
-      event.preventDefault()
-      byId("driverSearch").focus()
-    }
-    if (event.key === "Escape" && openId && !typing) leaveCard()
-  }
-
-  function soon(work, ms) {
-    let timer = 0
-    return () => {
-      clearTimeout(timer)
-      timer = setTimeout(work, ms)
-    }
   }
 
   start()

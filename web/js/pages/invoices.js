@@ -6,7 +6,6 @@
  */
 {
   const { fill, el, icon, byId } = Dom
-  const SEARCH_MS = 250
   const VIEWS = Object.freeze({
     ready: { hint: "Client or K number" },
     unready: { hint: "Client, place or driver" },
@@ -35,14 +34,13 @@
     InvoiceForm.init({ onClose: leaveCard, onCreated: created, onMarked: marked })
     InvoiceCard.init({ onClose: leaveCard, onChanged: (invoice) => lists.invoices.put(invoice) })
     for (const segment of segments()) segment.addEventListener("click", () => turnTo(segment.dataset.view))
-    byId("invoiceSearchForm").addEventListener("submit", (event) => event.preventDefault())
-    byId("invoiceSearch").addEventListener("input", soon(search, SEARCH_MS))
+    ListSearch.init(byId("invoiceSearch"), search)
+    ListSearch.keys(byId("invoiceSearch"), () => shown && leaveCard(), "input:not([type=checkbox]), select, textarea, .invoice-form")
     byId("invoiceStatus").addEventListener("change", search)
     byId("moreBtn").addEventListener("click", () => lists[wanted().view].more())
     document.addEventListener("task:changed", (event) => event.detail.task.entity_type === "invoice" && InvoiceCard.hear(event.detail.task))
     document.addEventListener("tasks:list", (event) => event.detail.source === "read" && InvoiceCard.catchUp())
     document.addEventListener("entity:view", viewHere)
-    document.addEventListener("keydown", shortcuts)
     window.addEventListener("popstate", () => followAddress({ focus: false }))
     await followAddress({ focus: true })
   }
@@ -160,28 +158,8 @@
     followAddress({ focus: true })
   }
 
-  // ── Keys: "/" to the search, Escape closes the card ──
-
-  function shortcuts(event) {
-    const typing = event.target.closest("input:not([type=checkbox]), select, textarea, .invoice-form")
-    if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return
-    if (event.key === "/" && !typing) {
-      event.preventDefault()
-      byId("invoiceSearch").focus()
-    }
-    if (event.key === "Escape" && shown && !typing) leaveCard()
-  }
-
   function segments() {
     return [...document.querySelectorAll(".segment[data-view]")]
-  }
-
-  function soon(work, ms) {
-    let timer = 0
-    return () => {
-      clearTimeout(timer)
-      timer = setTimeout(work, ms)
-    }
   }
 
   start()
