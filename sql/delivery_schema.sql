@@ -417,6 +417,7 @@ begin
       begin
         execute format('select private.%I()', due.wanted) into wanted;
       exception when others then
+        raise warning 'schedule %: %', due.name, sqlerrm;
         wanted := true;                               -- the sweep goes on; the task meets the same error, where people see it
       end;
     end if;

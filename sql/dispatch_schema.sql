@@ -58,9 +58,10 @@ $$;
 create function private.hours_on(p_week jsonb, p_day date) returns tstzrange
   language sql immutable set search_path = '' as $$
   select case when (d.hours ->> 'available')::boolean then
-           tstzrange((p_day + (d.hours ->> 'start')::time) at time zone private.office_zone(),
-                     (p_day + (d.hours ->> 'end')::time) at time zone private.office_zone()) end
-    from (select p_week -> private.weekday(p_day) as hours) d
+           tstzrange(o.starts, greatest(o.starts, o.ends)) end   -- hours within those that the clocks skip come out as none
+    from (select p_week -> private.weekday(p_day) as hours) d,
+         lateral (select (p_day + (d.hours ->> 'start')::time) at time zone private.office_zone() as starts,
+                         (p_day + (d.hours ->> 'end')::time) at time zone private.office_zone() as ends) o
 $$;
 
 -- Whether these are people to ask for: [{"name", "phone", "email", "type"}], each named and of a known type.

@@ -79,6 +79,7 @@ create table public.messages (
 );
 create index messages_template on public.messages (audience, kind);
 create index messages_unsettled on public.messages (created_at) where state <> 'sent';
+create index messages_reminded on public.messages (updated_at) where kind = 'reminder' and state = 'sent';
 
 create function private.sign_template() returns trigger
   language plpgsql set search_path = '' as $$
@@ -185,8 +186,8 @@ begin
   return now_is;
 end $$;
 
--- When a reminder goes out: so many hours before the pickup, moved earlier, never later, into the hours in which the office
--- reminds; and if even that day begins too late, into the last half-hour of the evening before. Nobody is left to the last ten
+-- When a reminder goes out: so many hours before the pickup. Outside the hours in which the office reminds: at their beginning, if
+-- that is half an hour before the pickup still; else in the last half-hour of the evening before. Nobody is left to the last ten
 -- minutes of those hours: who looks every few minutes would come too late.
 create function private.reminder_time(p_pickup timestamptz, p_hours integer, p_start time, p_end time) returns timestamptz
   language sql immutable set search_path = '' as $$

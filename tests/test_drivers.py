@@ -277,6 +277,30 @@ async def test_whoever_drives_no_more_reads_the_calendar_no_more_until_they_are_
     assert google.readers(kept) == {"dee@example.test": "writer"}
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"preferred_calendar_type": "outlook", "active": False}],
+        [{"preferred_calendar_type": "outlook"}, {"active": False}],
+        [{"preferred_calendar_type": "outlook", "email": "dee.novo@example.test"}],
+    ],
+)
+async def test_whoever_leaves_google_reads_the_old_calendar_no_more_whatever_else_changes(
+    api: Api, office: TestOffice[Office], own_trips: Trips, google: FarGoogle, changes: list[dict[str, Any]]
+) -> None:
+    """Trips that were driven stay in it, with where clients live."""
+    office.outside = replace(office.outside, calendars=google.calendar)
+    office.worker = office.new_worker()
+    ident = (await add(api, own_trips, home_address=""))["driver_id"]
+    await done(office)
+    kept = calendar_of(own_trips.database, ident)
+    assert kept is not None
+    for one in changes:
+        await change(api, own_trips, ident, **one)
+    await done(office)
+    assert google.readers(kept) == {}
+
+
 async def test_an_address_that_is_corrected_while_the_calendar_is_shared_with_it_loses_it_again(
     api: Api, office: TestOffice[Office], own_trips: Trips
 ) -> None:
@@ -484,6 +508,28 @@ async def test_a_schedule_is_the_staffs_whole_and_a_drivers_own_without_the_offi
     refused(await api.get(path, by=own_trips.people["admin"]), 400)
     refused(await api.get(path, by=own_trips.people["admin"], driver_id=str(uuid4())), 404, "driver.unknown")
     refused(await api.get(path, by=own_trips.people["admin"], driver_id=ana, day="2026-19-39"), 400)
+
+
+async def test_agents_are_told_when_somebody_is_away_and_supervisors_also_why(api: Api, own_trips: Trips) -> None:
+    """It may be about their health."""
+    ana = own_trips.drivers["Ana"]
+    off = {"driver_id": str(ana), "start_date": "2026-12-01", "end_date": "2026-12-02", "reason": "Surgery"}
+    await api.post("/webhook/create-driver-time-off", off, by=own_trips.people["supervisor"])
+    for role, why in (("supervisor", ["Surgery"]), ("booking_agent", [])):
+        by = own_trips.people[role]
+        listed = (await api.get("/webhook/driver-management", by=by)).json()["drivers"][0]["time_off"]
+        shown = (await api.get("/webhook/get-driver-schedule", by=by, driver_id=ana)).json()["data"]["time_off"]
+        for (entry,) in (listed, shown):
+            assert (entry["start_date"], [entry[name] for name in entry if name == "reason"]) == ("2026-12-01", why)
+
+
+async def test_hours_within_those_that_the_clocks_skip_are_none_and_the_list_is_still_there(api: Api, own_trips: Trips) -> None:
+    night = {"sunday": {"available": True, "start": "02:15", "end": "03:00"}}
+    await change(api, own_trips, own_trips.drivers["Ana"], weekly_hours=night)
+    schedule = await api.get(
+        "/webhook/get-driver-schedule", by=own_trips.people["supervisor"], driver_id=own_trips.drivers["Ana"], day="2027-03-14"
+    )
+    assert [day["minutes_kept"] for day in schedule.json()["data"]["driver"]["week"]] == [0] * 7
 
 
 async def test_who_is_free_and_who_there_is_to_choose(api: Api, own_trips: Trips) -> None:

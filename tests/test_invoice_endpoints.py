@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -87,6 +88,7 @@ async def test_trips_are_marked_ready_all_or_none_and_each_has_its_audit_entry(a
     assert nothing_new.json()["changed"] == 0
     await api.post("/webhook/mark-appointment-ready", {"appointmentId": ids[0], "ready": False}, by=sue)
     assert [own_trips.row(trip)["invoice_status"] for trip in done] == ["not_ready", "ready", "ready"]
+    refused(await api.post("/webhook/mark-appointment-ready", {"appointmentId": ids[1], "ready": "maybe"}, by=sue), 400)
     assert len(audited(own_trips, "mark_trip_ready")) == 4
 
 
@@ -114,10 +116,15 @@ async def test_drivers_and_agents_are_paid_and_it_can_be_taken_back(api: Api, ow
         answer = await api.post(f"/webhook/mark-{who}-paid", {"appointmentId": str(trip)}, by=sue)
         assert answer.json()["message"].endswith(" paid")
         assert own_trips.database.value(paid, trip) == clock.now
+        clock.advance(minutes=5)
+        again = (await api.post(f"/webhook/mark-{who}-paid", {"id": str(trip)}, by=sue)).json()
+        assert (again["changed"], own_trips.database.value(paid, trip)) == (0, clock.now - timedelta(minutes=5))
         await api.post(f"/webhook/mark-{who}-paid", {"id": str(trip), "paidAt": "2026-11-21 10:00"}, by=sue)
         assert own_trips.database.value(paid, trip).day == 21
         await api.post(f"/webhook/mark-{who}-paid", {"id": str(trip), "paid": False}, by=sue)
         assert own_trips.database.value(paid, trip) is None
+        nobody = (await api.post(f"/webhook/mark-{who}-paid", {"id": str(trip), "paid": False}, by=sue)).json()
+        assert nobody["changed"] == 0
         assert len(audited(own_trips, f"mark_{who}_paid")) == 3
     assert own_trips.database.value("select custom_rate from appointment_costs") == 80
     ahead = own_trips.trip(driver="Ben")

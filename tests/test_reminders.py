@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -256,6 +256,28 @@ async def test_a_trip_that_moves_is_reminded_of_at_its_new_time(
         TO_JANE,
         "Reminder: your ride is Wednesday 2 December, pickup 1:30 pm. Dispatch office",
     ]
+
+
+@pytest.mark.parametrize("back", ["the driver", "the time", "the setting"])
+async def test_what_changed_and_changed_back_while_quo_was_away_is_reminded_of(
+    office: TestOffice[Office], own_trips: Trips, scheduled: Database, texts: FakeTexts, back: str
+) -> None:
+    trip = own_trips.trip("2026-12-01 09:00", "Ana")
+    to_and_fro: dict[str, list[Any]] = {
+        "the driver": [{"driver_assigned": own_trips.drivers["Ben"]}, {"driver_assigned": own_trips.drivers["Ana"]}],
+        "the time": [{"appointmenttime": read_moment(f"2026-12-01 {hour}:00")} for hour in ("10", "09")],
+    }
+    texts.fails(error=Transient("Quo", "Quo could not be reached", "No connection could be made", code="quo.unreachable"))
+    await at(office, "2026-11-30 09:00")
+    texts.works()
+    for turn in (0, 1):
+        if back == "the setting":
+            scheduled.all("update office_settings set value = %s::jsonb where key = 'reminders_on'", ("false", "true")[turn])
+        else:
+            own_trips.set(trip, **to_and_fro[back][turn])
+        await at(office, f"2026-11-30 09:{30 * turn + 20}")
+    await at(office, "2026-11-30 10:30")
+    assert sorted(text for text in texts.texts if text in [(JANE, TO_JANE), (ANA, TO_ANA)]) == [(ANA, TO_ANA), (JANE, TO_JANE)]
 
 
 # ── Who cannot be reached ──

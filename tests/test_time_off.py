@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.api_fixtures import Api, refused
 from tests.appointment_desk import waiting
@@ -75,7 +76,8 @@ async def test_extra_time_collides_with_nothing(api: Api, own_trips: Trips) -> N
 async def test_drivers_look_after_their_own_and_are_told_of_their_trips(api: Api, own_trips: Trips) -> None:
     own_trips.trip(driver="Ana")
     said = (await ask(api, own_trips, "create", by="driver", **off(own_trips))).json()
-    assert len(said["trips"]) == 1
+    assert [trip["label"] for trip in said["trips"]] == ["Jane Roe, 1 Dec 9:00"]  # the K number is the office's
+    assert "K1234567" not in str(said)
     entry = own_trips.database.one("select id, created_by from driver_time_off")
     assert entry["created_by"] == own_trips.people["driver"].id
     refused(await ask(api, own_trips, "create", by="driver", **off(own_trips, "Ben")), 404, "driver.unknown")
@@ -85,6 +87,27 @@ async def test_drivers_look_after_their_own_and_are_told_of_their_trips(api: Api
     for role in ("booking_agent", "client"):
         refused(await ask(api, own_trips, "create", by=role, **off(own_trips)), 403)
     assert (await ask(api, own_trips, "delete", by="driver", id=str(entry["id"]))).status_code == 200
+
+
+async def test_what_a_change_leaves_out_stays(api: Api, own_trips: Trips) -> None:
+    given = off(own_trips, entry_type="override_available", start_time="09:00", end_time="12:00")
+    entry = (await ask(api, own_trips, "create", **given)).json()["data"]["time_off"]["id"]
+    changed = (await ask(api, own_trips, "update", id=entry, start_date="2026-12-03", end_date="2026-12-03")).json()
+    kept = changed["data"]["time_off"]
+    assert (kept["entry_type"], kept["all_day"], kept["reason"]) == ("override_available", False, "Surgery")
+    assert (kept["start_time"], kept["end_time"]) == ("09:00:00", "12:00:00")
+
+
+@pytest.mark.parametrize(
+    ("day", "start", "end"),
+    [("2027-03-14", "02:30", "03:15"), ("2027-03-14", "02:30", "02:45"), ("2027-11-07", "01:15", "01:45")],
+)
+async def test_a_time_that_the_clocks_skip_or_repeat_is_refused_in_words(
+    api: Api, own_trips: Trips, day: str, start: str, end: str
+) -> None:
+    given = off(own_trips, start_date=day, end_date=day, start_time=start, end_time=end)
+    assert "the hour in which the clocks change" in refused(await ask(api, own_trips, "create", **given), 400)["message"]
+    assert own_trips.database.value("select count(*) from driver_time_off") == 0
 
 
 async def test_every_fault_is_told_at_its_field_and_what_is_gone_is_said(api: Api, own_trips: Trips) -> None:

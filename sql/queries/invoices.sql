@@ -122,9 +122,14 @@ update public.appointments set invoice_status = case when %(ready)s then 'ready'
 returning id
 
 -- name: set_paid
+-- those that differ. Without a day of its own, whoever is paid already stays paid when they were
 insert into public.appointment_costs (appointment_id, driver_paid_at, booking_agent_paid_at)
 select a.id, case when %(whom)s = 'driver' then %(at)s::timestamptz end, case when %(whom)s = 'agent' then %(at)s::timestamptz end
-  from public.appointments a where a.id = any (%(ids)s) and a.operation_status = 'completed' and a.deleted_at is null
+  from public.appointments a
+  left join public.appointment_costs k on k.appointment_id = a.id
+ cross join lateral (select case %(whom)s when 'driver' then k.driver_paid_at else k.booking_agent_paid_at end as at) was
+ where a.id = any (%(ids)s) and a.operation_status = 'completed' and a.deleted_at is null
+   and was.at is distinct from %(at)s::timestamptz and (%(corrects)s or was.at is null)
 on conflict (appointment_id) do update
    set driver_paid_at = case when %(whom)s = 'driver' then excluded.driver_paid_at else appointment_costs.driver_paid_at end,
        booking_agent_paid_at = case when %(whom)s = 'agent' then excluded.booking_agent_paid_at else appointment_costs.booking_agent_paid_at end

@@ -20,3 +20,10 @@ select s.wanted, t.operation_status = 'assigned' and t.deleted_at is null as sta
        case when s.wall::time not between s.first and s.last
             then (s.wall::date + (s.wall::time > s.last)::integer + s.first) at time zone private.office_zone() end as opens
   from said s, public.trips t where t.id = %(appointment)s
+
+-- name: forget
+-- what was written down and never begun to be sent, so that it is due anew if it comes to that again
+delete from public.messages m
+ where m.appointment_id = %(appointment)s and m.audience = %(audience)s and m.recipient_id = %(recipient)s and m.kind = 'reminder'
+   and m.for_time = %(for_time)s and m.state = 'intended'
+   and not exists (select from public.background_task_steps s where s.task_id = %(task)s and s.label like %(sending)s)

@@ -56,6 +56,7 @@ begin
       begin
         execute format('select private.%I()', due.wanted) into wanted;
       exception when others then
+        raise warning 'schedule %: %', due.name, sqlerrm;
         wanted := true;                               -- the sweep goes on; the task meets the same error, where people see it
       end;
     end if;
@@ -101,8 +102,8 @@ create function private.schedules_seen()
    order by s.name
 $$;
 
--- When a reminder goes out: so many hours before the pickup, moved earlier, never later, into the hours in which the office
--- reminds; and if even that day begins too late, into the last half-hour of the evening before. Nobody is left to the last ten
+-- When a reminder goes out: so many hours before the pickup. Outside the hours in which the office reminds: at their beginning, if
+-- that is half an hour before the pickup still; else in the last half-hour of the evening before. Nobody is left to the last ten
 -- minutes of those hours: who looks every few minutes would come too late.
 create or replace function private.reminder_time(p_pickup timestamptz, p_hours integer, p_start time, p_end time) returns timestamptz
   language sql immutable set search_path = '' as $$
@@ -112,6 +113,8 @@ create or replace function private.reminder_time(p_pickup timestamptz, p_hours i
                else t.at::date - 1 + (p_end - interval '30 minutes') end) at time zone private.office_zone()
     from (select (p_pickup - p_hours * interval '1 hour') at time zone private.office_zone() as at) t
 $$;
+
+create index messages_reminded on public.messages (updated_at) where kind = 'reminder' and state = 'sent';
 
 -- Whether anybody is: what the schedule asks every few minutes.
 create function private.reminders_wait() returns boolean

@@ -19,7 +19,7 @@ _FIND_LINK = b"select * from private.find_link(%(purpose)s, %(token)s)"
 _USE_LINK = b"select private.use_link(%(purpose)s, %(token)s) as used"
 _CREATE_ADMIN = b"select private.create_user(%(username)s, %(full_name)s, %(username)s, null, 'admin') as id"
 _NOTE_PROOF = b"select private.note_proof(%(session)s)"
-_AUDIT = b"select private.write_audit(%(action)s, 'user', %(user)s, %(user)s, %(details)s, %(ip)s, %(agent)s)"
+_AUDIT = b"select private.write_audit(%(action)s, 'user', %(user)s, %(user)s, %(details)s, %(ip)s, %(agent)s, %(refused)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Accounts:
             return
         await PASSWORD.knock(self._store, who)
         async with self._store.service() as tx:
-            await self._note(tx, "refuse_password", account["user_id"], caller)
+            await self._note(tx, "refuse_password", account["user_id"], caller, refused="Current password is incorrect")
         wrong = Rejected("Current password is incorrect", "", "Type it again", code="password.wrong")
         wrong.fields = {"currentPassword": wrong.what}
         raise wrong
@@ -156,8 +156,9 @@ class Accounts:
             raise _dead_link(purpose)
 
     @staticmethod
-    async def _note(tx: Tx, action: str, user_id: UUID, caller: Caller) -> None:
+    async def _note(tx: Tx, action: str, user_id: UUID, caller: Caller, *, refused: str | None = None) -> None:
         asked = {"action": action, "user": user_id, "details": jsonb({}), "ip": caller.ip, "agent": caller.user_agent}
+        asked |= {"refused": refused}
         await tx.one(_AUDIT, asked)
 
 

@@ -100,9 +100,17 @@ class Appointment:
     @property
     def label(self) -> str:
         """What people call it: "Jane Roe (K1234567), 1 Dec 9:30"."""
-        who = f"{self.client_name} ({self.knumber})" if self.client_id else self.event_name
+        return f"{self.client_name} ({self.knumber}){self._when}" if self.client_id else self.label_for_driver
+
+    @property
+    def label_for_driver(self) -> str:
+        """Without the K number, which is the office's: "Jane Roe, 1 Dec 9:30"."""
+        return f"{self.client_name if self.client_id else self.event_name}{self._when}"
+
+    @property
+    def _when(self) -> str:
         when = office(self.appointmenttime)
-        return f"{who}, {when.day} {when:%b} {when.hour}:{when.minute:02}"
+        return f", {when.day} {when:%b} {when.hour}:{when.minute:02}"
 
 
 @dataclass(frozen=True, slots=True)

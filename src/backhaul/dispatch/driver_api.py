@@ -48,7 +48,7 @@ def driver_endpoints(shape: Shape) -> APIRouter:
             performance = await driver_lists.performance(tx)
         return {
             "success": True,
-            "drivers": [_shaped(row, shape) for row in page.drivers],
+            "drivers": [_shaped(row, shape, who) for row in page.drivers],
             "stats": page.stats,
             "performance": performance,
             "count": page.count,
@@ -102,7 +102,7 @@ def driver_endpoints(shape: Shape) -> APIRouter:
             driven = [trips.wire(row, costs=costs) for row in await trips.week(tx, wanted, driver=driver_id)]
             beside = await driver_lists.around(tx, driver_id)
         beside["tasks"] = [shape(task) for task in beside["tasks"]]
-        driver = _shaped(record, shape)
+        driver = _shaped(record, shape, who)
         return {"success": True, "data": {"driver": driver, "time_off": driver["time_off"], "trips": driven, **beside}}
 
     return api
@@ -126,8 +126,12 @@ def _day(written: str) -> date:
         raise Rejected("There is no such day", written, "Write it like 2026-12-01", code="validation") from None
 
 
-def _shaped(row: Row, shape: Shape) -> Row:
-    return row | {"tasks": [shape(task) for task in row["tasks"]]}
+def _shaped(row: Row, shape: Shape, who: Row) -> Row:
+    """Why somebody is away may be about their health: booking agents are told when, and no more."""
+    off: list[Row] = row["time_off"]
+    if who["role"] not in LEAD:
+        off = [{name: value for name, value in entry.items() if name != "reason"} for entry in off]
+    return row | {"tasks": [shape(task) for task in row["tasks"]], "time_off": off}
 
 
 def _only(who: Row, roles: Collection[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, model_validator
 
 from backhaul.dispatch import forms
 from backhaul.dispatch.forms import Change, Form, Missing, RequiredEmail, also, needed, text
-from backhaul.dispatch.wall_time import clock, day, read_clock
+from backhaul.dispatch.wall_time import check_wall_time, clock, day, read_clock
 
 WORKLOADS = {"minimal": 25, "light": 50, "normal": 100, "heavy": 150, "maximum": 200}
 """Percent of a usual week."""
@@ -106,6 +106,9 @@ class OneDriver(Form):
     id: Annotated[UUID, forms.record_id("Driver", required=True)] = also("id", "driver_id", "driverId")
 
 
+_TIMES = {"all_day", "allDay", "start_time", "startTime", "end_time", "endTime"}
+
+
 class _Stretch(Form):
     """One stretch, from the first day's start to the last day's end; all_day unless times are given."""
 
@@ -124,6 +127,8 @@ class _Stretch(Form):
     def _times_as_a_whole(cls, sent: Any) -> Any:
         if not isinstance(sent, Mapping):
             return sent
+        if issubclass(cls, TimeOffChange) and not _TIMES & set(sent):
+            return sent
         given = dict(sent)
         start, end = (given.get(f"{name}_time") or given.get(f"{name}Time") for name in ("start", "end"))
         told = given.get("all_day", given.get("allDay"))
@@ -137,6 +142,12 @@ class _Stretch(Form):
     def _ends_after_it_starts(self) -> Self:
         if (self.end_date, self.end_time or time.max) <= (self.start_date, self.start_time or time.min):
             raise ValueError("The end must be after the start")
+        for day_of_it, clock_of_it, label in (
+            (self.start_date, self.start_time, "Start time"),
+            (self.end_date, self.end_time, "End time"),
+        ):
+            if clock_of_it is not None:
+                check_wall_time(datetime.combine(day_of_it, clock_of_it), label)
         if (self.end_date - self.start_date).days > 366:
             raise ValueError("Time off can be no longer than a year")
         return self
@@ -149,7 +160,7 @@ class NewTimeOff(_Stretch):
 
 
 class TimeOffChange(_Stretch):
-    """The same entry, written anew as a whole."""
+    """The same entry: its days anew; kind, times and reason stay as they are where they are left out."""
 
     id: Annotated[UUID, forms.record_id("Entry", required=True)] = also("id")
 

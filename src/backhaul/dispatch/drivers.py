@@ -215,7 +215,7 @@ async def add_time_off(tx: Tx, form: NewTimeOff) -> TimeOff:
 async def change_time_off(tx: Tx, form: TimeOffChange) -> Changed[TimeOff]:
     """Raises: NotFound for an entry that is not there, or not theirs."""
     before = await one_time_off(tx, form.id)
-    changes: dict[str, Any] = form.model_dump(exclude={"id", "driver_id"})
+    changes: dict[str, Any] = form.model_dump(include=form.model_fields_set - {"id", "driver_id"})
     must_have_changed(await tx.run(_sql.change_time_off, {"id": form.id, "changes": jsonb(changes)}), "this entry")
     return Changed(before, await one_time_off(tx, form.id))
 

@@ -6,8 +6,6 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator
-
 from backhaul.dispatch import forms
 from backhaul.dispatch.forms import Form, also, record_ids, text
 from backhaul.dispatch.wall_time import day, moment
@@ -50,7 +48,7 @@ class TripsReady(Form):
     """Completed trips that are ready for an invoice, or not any more."""
 
     ids: Annotated[list[UUID], record_ids("Appointments", most=500)] = also(*_TRIPS)
-    ready: Annotated[bool, BeforeValidator(lambda value: value not in (False, "false"))] = also("ready")
+    ready: Annotated[bool, forms.yes_or_no("Ready", default=True)] = also("ready")
 
 
 class TripsPaid(Form):

@@ -224,9 +224,15 @@ async def set_ready(tx: Tx, form: TripsReady) -> list[UUID]:
     return [row["id"] for row in await tx.all(_sql.set_ready, {"ids": form.ids, "ready": form.ready})]
 
 
-async def set_paid(tx: Tx, trips: Sequence[UUID], whom: Literal["driver", "agent"], at: datetime | None) -> list[UUID]:
-    """That the driver, or the booking agent, was paid for completed trips; at None takes it back. Raises: Forbidden."""
-    return [row["id"] for row in await tx.all(_sql.set_paid, {"ids": list(trips), "whom": whom, "at": at})]
+async def set_paid(
+    tx: Tx, trips: Sequence[UUID], whom: Literal["driver", "agent"], at: datetime | None, *, corrects: bool
+) -> list[UUID]:
+    """That the driver, or the booking agent, was paid for completed trips; at None takes it back. Returns those that changed.
+
+    corrects: also of those that were paid before, at another time. Raises: Forbidden.
+    """
+    about = {"ids": list(trips), "whom": whom, "at": at, "corrects": corrects}
+    return [row["id"] for row in await tx.all(_sql.set_paid, about)]
 
 
 async def put_document(db: Db, invoice_id: UUID, content: bytes) -> bool:

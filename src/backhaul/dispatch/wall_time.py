@@ -61,6 +61,13 @@ def office_moment(wall: datetime, label: str = "Time") -> datetime:
     )
 
 
+def check_wall_time(wall: datetime, label: str) -> None:
+    """For a time of which no offset is kept. Raises: ValueError where it means nothing, or two moments."""
+    if len({wall.replace(tzinfo=OFFICE_TIME, fold=fold).astimezone(UTC) for fold in (0, 1)}) > 1:
+        spoken = f"{_clock(wall)} on {wall.day} {wall:%B %Y}"
+        raise ValueError(f"{label}: {spoken} is in the hour in which the clocks change; choose a time before or after it")
+
+
 def office(moment: datetime) -> datetime:
     """The same instant as the office's clocks show it."""
     return moment.astimezone(OFFICE_TIME)

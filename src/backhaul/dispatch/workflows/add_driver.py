@@ -70,9 +70,9 @@ async def create_driver_calendar(run: Run[Office], driver_id: UUID) -> dict[str,
         return {"created": False, "because": "They drive no more, or keep another calendar"}
     kept = await _shared(run, driver)
     await drivers.put_calendar(run.db, driver.id, kept.calendar_id)
-    # corrected, or taken off, while we shared: that save did not know yet of a calendar to take from this address
+    # corrected, taken off, or given another kind while we shared: that save knew of no calendar to take from them
     now = await drivers.get(run.db, driver.id)
-    if now.email != driver.email or not now.active:
+    if now.email != driver.email or not now.in_google:
         await calendars_of(run.office).unshare_calendar(kept.calendar_id, driver.email)
     trips = await _to_enter(run, driver, kept.calendar_id)
     await follow(run, [into_calendar(trip) for trip in trips])
@@ -105,13 +105,12 @@ async def _shared(run: Run[Office], driver: DriverRecord) -> KeptCalendar:
 @add_driver.background(
     once_per=("driver_id", "email"), retry=Retry(attempts=8), lane="calendar", label="Stop sharing the driver's calendar"
 )
-async def withdraw_driver_calendar(run: Run[Office], driver_id: UUID, email: str) -> dict[str, Any]:
+async def withdraw_driver_calendar(run: Run[Office], driver_id: UUID, email: str, calendar_id: str) -> dict[str, Any]:
     """Nobody at an address that was a driver's reads their calendar any more: it says where clients live, and when they ride."""
     driver = await drivers.get(run.db, driver_id)
-    theirs_again = driver.active and driver.email.lower() == email.lower()
-    if theirs_again or not driver.google_calendar_id:
+    if driver.in_google and driver.email.lower() == email.lower():  # theirs again
         return {"withdrawn": False}
-    return {"withdrawn": await calendars_of(run.office).unshare_calendar(driver.google_calendar_id, email)}
+    return {"withdrawn": await calendars_of(run.office).unshare_calendar(calendar_id, email)}
 
 
 def into_calendar(trip: Appointment) -> Later:

@@ -23,22 +23,22 @@ delete_time_off = workflow("delete-driver-time-off", OneTimeOff, entity="driver"
 
 @create_time_off.sync
 async def save_time_off(tx: Tx, form: NewTimeOff, by: Actor) -> Saved:
-    return await _saved(tx, await drivers.add_time_off(tx, form), "is saved")
+    return await _saved(tx, by, await drivers.add_time_off(tx, form), "is saved")
 
 
 @update_time_off.sync
 async def save_changed_time_off(tx: Tx, form: TimeOffChange, by: Actor) -> Saved:
     changed = await drivers.change_time_off(tx, form)
     told = [name for name in changed.fields if name not in ("starts", "ends")]  # those follow from the others
-    return await _saved(tx, changed.after, "is changed", told)
+    return await _saved(tx, by, changed.after, "is changed", told)
 
 
 @delete_time_off.sync
 async def remove_time_off(tx: Tx, form: OneTimeOff, by: Actor) -> Saved:
-    return await _saved(tx, await drivers.remove_time_off(tx, form.id), "is removed")
+    return await _saved(tx, by, await drivers.remove_time_off(tx, form.id), "is removed")
 
 
-async def _saved(tx: Tx, entry: TimeOff, done: str, fields: list[str] | None = None) -> Saved:
+async def _saved(tx: Tx, by: Actor, entry: TimeOff, done: str, fields: list[str] | None = None) -> Saved:
     """fields: those that a change has touched. The log has no reason: it may be about somebody's health."""
     driver = await drivers.get(tx, entry.driver_id)
     away = entry.entry_type == "time_off"
@@ -47,7 +47,8 @@ async def _saved(tx: Tx, entry: TimeOff, done: str, fields: list[str] | None = N
     if fields == []:
         return Saved(driver.id, driver.label, f"Nothing to save: {what.lower()} is as before.", reply=reply, changed=False)
     await tx.as_service()  # a driver sees their trips on their own pages; here it is asked what clashes
-    trips = await drivers.trips_during(tx, entry) if away and done != "is removed" else []
+    during = await drivers.trips_during(tx, entry) if away and done != "is removed" else []
+    trips = in_short(during, for_driver=by.role == "driver")
     warnings = to_reassign(trips, f"{driver.first_name} has then")
     return Saved(
         driver.id,
@@ -60,5 +61,5 @@ async def _saved(tx: Tx, entry: TimeOff, done: str, fields: list[str] | None = N
         }
         | ({"fields_updated": fields} if fields else {}),
         message=" ".join([f"{what} of {driver.name} {done}.", *warnings]),
-        reply=reply | {"warnings": warnings, "trips": in_short(trips)},
+        reply=reply | {"warnings": warnings, "trips": trips},
     )

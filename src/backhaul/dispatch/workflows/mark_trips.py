@@ -45,7 +45,8 @@ async def _paid(tx: Tx, form: TripsPaid, whom: Literal["driver", "agent"]) -> Sa
     trips = await invoices.trips(tx, form.ids)
     _none(_open(trips), "not completed", "Complete them first, or leave them out")
     at = (form.at or (await appointment_lists.reader(tx)).now) if form.paid else None
-    changed = await invoices.set_paid(tx, [trip.id for trip in trips], whom, at)
+    corrects = form.at is not None or not form.paid
+    changed = await invoices.set_paid(tx, [trip.id for trip in trips], whom, at, corrects=corrects)
     name = {"driver": "driver", "agent": "booking agent"}[whom]
     return _saved(trips, changed, f"marked: {name} {'paid' if form.paid else 'not paid'}", {"paid": form.paid})
 

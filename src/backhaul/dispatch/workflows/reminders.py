@@ -54,6 +54,8 @@ async def send_reminder(
     """The client or driver has one text about this pickup, as long as it is theirs, still ahead, and the office reminds now."""
     turn = await _turn(run.db, appointment_id, audience, recipient_id, for_time)
     if because := turn.not_any_more:
+        which = {"appointment": appointment_id, "audience": audience, "recipient": recipient_id, "for_time": for_time}
+        await run.db.run(_sql.forget, which | {"task": run.task_id, "sending": f"{_intent(audience)}: sending %"})
         return {"sent": None, "because": because}
     if turn.opens is not None and turn.opens < for_time:
         return Snooze(turn.opens, f"No reminder goes out before {office(turn.opens):%H:%M}")
@@ -79,7 +81,7 @@ async def send_reminder(
         await messages.settle(run.db, intended.id, "refused", error="There is no telephone number.")
         raise _nobody_to_text(audience)
     try:
-        sent = await send_once(run, text, turn.number, f"the reminder to the {audience}")
+        sent = await send_once(run, text, turn.number, _intent(audience))
     except Transient:
         raise
     except OutsideProblem as problem:
@@ -88,6 +90,10 @@ async def send_reminder(
         raise
     await messages.settle(run.db, intended.id, "sent", provider_id=sent.message_id)
     return {"sent": "reminder", "message_id": sent.message_id}
+
+
+def _intent(audience: Audience) -> str:
+    return f"the reminder to the {audience}"
 
 
 _TOO_LATE = "It was not sent, or not known to be, while there was time for it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backhaul.core.store import Actor, Tx
+from backhaul.core.store import Actor, Row, Tx
 from backhaul.core.task import Later
 from backhaul.core.workflow import Saved
 from backhaul.dispatch import drivers
@@ -40,7 +40,8 @@ async def save_changes(tx: Tx, form: DriverChange, by: Actor) -> Saved:
         return Saved(driver.id, driver.label, f"Nothing to save: {driver.name} is as before.", reply=reply, changed=False)
     left = changed.touched("active") and not driver.active
     trips = await drivers.to_drive(tx, driver.id) if left or _leaves_google(changed) else []
-    warnings = to_reassign(trips, f"{driver.first_name} still has") if left else []
+    told = in_short(trips) if left else []
+    warnings = to_reassign(told, f"{driver.first_name} still has")
     then = await _to_follow(tx, changed, trips)
     return Saved(
         driver.id,
@@ -48,7 +49,7 @@ async def save_changes(tx: Tx, form: DriverChange, by: Actor) -> Saved:
         details={"driver_name": driver.name, "fields_updated": fields},
         message=" ".join(["Driver updated successfully!", *warnings]),
         then=then,
-        reply=reply | {"warnings": warnings, "trips": in_short(trips) if left else []},
+        reply=reply | {"warnings": warnings, "trips": told},
     )
 
 
@@ -59,8 +60,9 @@ async def _to_follow(tx: Tx, changed: Changed[DriverRecord], trips: list[Appoint
         then.append(calculate_driver_drive_times.later(driver.id))
     if driver.in_google and changed.touched("email", "active", "preferred_calendar_type"):
         then.append(create_driver_calendar.later(driver.id))
-    if driver.google_calendar_id and (changed.touched("email") or (changed.touched("active") and not driver.active)):
-        then.append(withdraw_driver_calendar.later(driver.id, changed.before.email))
+    kept = driver.google_calendar_id
+    if kept and (changed.touched("email") or (changed.touched("active", "preferred_calendar_type") and not driver.in_google)):
+        then.append(withdraw_driver_calendar.later(driver.id, changed.before.email, kept))
     if _leaves_google(changed):
         await drivers.put_calendar(tx, driver.id, None)
         then += [into_calendar(trip) for trip in trips]  # which takes them out of the one they are in
@@ -71,15 +73,18 @@ def _leaves_google(changed: Changed[DriverRecord]) -> bool:
     return bool(changed.after.google_calendar_id) and changed.after.preferred_calendar_type != "google"
 
 
-def to_reassign(trips: list[Appointment], whose: str) -> list[str]:
-    """For the person who saved, in a sentence or none. whose: "Ana still has"."""
+def to_reassign(trips: list[Row], whose: str) -> list[str]:
+    """For the person who saved, in a sentence or none. trips: as `in_short` has them. whose: "Ana still has"."""
     if not trips:
         return []
-    few = "; ".join(trip.label for trip in trips[:3])
+    few = "; ".join(trip["label"] for trip in trips[:3])
     more = f"; and {len(trips) - 3} more" if len(trips) > 3 else ""
     return [f"{whose} {len(trips)} {'trip' if len(trips) == 1 else 'trips'} to be given to somebody else: {few}{more}."]
 
 
-def in_short(trips: list[Appointment]) -> list[dict[str, object]]:
+def in_short(trips: list[Appointment], *, for_driver: bool = False) -> list[Row]:
     """As pages list and link them."""
-    return [{"id": trip.id, "label": trip.label, "pickuptime": trip.pickuptime} for trip in trips]
+    return [
+        {"id": trip.id, "label": trip.label_for_driver if for_driver else trip.label, "pickuptime": trip.pickuptime}
+        for trip in trips
+    ]
