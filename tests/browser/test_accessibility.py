@@ -155,7 +155,7 @@ async def test_the_focus_goes_through_the_page_in_its_order_and_is_always_seen(p
     await agent.come_back("agent")
     await expect(agent.page.locator(".task-panel-item")).to_be_visible()
     seen: list[str] = []
-    for _ in range(13):
+    for _ in range(12):
         await agent.press("Tab")
         assert await agent.page.evaluate(_NO_RING) is None
         seen.append(

@@ -79,7 +79,7 @@ async def test_staff_see_what_nobody_drives_on_top_and_hear_when_somebody_does(
     await expect(one.page.locator("#dayTrips .now-mark")).to_be_visible()
     await expect(one.page.locator(".number-tile[data-alarming]").first).to_contain_text("without a driver")
     await expect(one.page.locator("#tomorrow")).to_contain_text("Tomorrow")
-    await expect(one.page.locator("#reminders")).to_contain_text("sent today")
+    await expect(one.page.locator("#reminders")).to_contain_text("switched off in the settings")  # as the portal of the tests is
     assert "4321" not in await one.page.content()
     assign(portal, soon)
     await expect(row).to_contain_text("Dana")
@@ -87,6 +87,18 @@ async def test_staff_see_what_nobody_drives_on_top_and_hear_when_somebody_does(
     agent = await person()
     await agent.come_back("agent")
     await expect(agent.page.locator(".day-trips li", has_text=soon.client)).to_contain_text("Dana")
+
+
+async def test_staff_see_which_reminders_went_out_and_which_go_next(person: People, portal: Portal) -> None:
+    switch = "update public.office_settings set value = %s::jsonb where key = 'reminders_on'"
+    one = await person()
+    with portal.database() as database:
+        database.execute(switch, ["true"])
+        try:
+            await one.come_back("supervisor")
+            await expect(one.page.locator("#reminders")).to_contain_text("sent today")
+        finally:
+            database.execute(switch, ["false"])
 
 
 async def test_a_supervisor_is_led_to_the_board(person: People) -> None:

@@ -17,7 +17,7 @@ from tests.browser.person import Person
 from tests.browser.portal import Portal
 from tests.browser.test_accessibility import sound
 
-_weeks = count(6)
+_weeks = count(60)  # the pages of appointments and drivers have the months before to themselves
 BOARD = "/webhook/get-operations-appointments"
 
 
