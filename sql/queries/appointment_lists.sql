@@ -63,7 +63,7 @@ select count(*) filter (where t.during) as trips,
        (select count(*) from public.appointments r where r.operation_status = 'assigned' and r.deleted_at is null and r.drop_off_time < public.task_now()
                                                      and r.drop_off_time > public.task_now() - interval '30 days') as not_closed,
        (select count(*) from public.messages m where m.kind = 'reminder' and m.state = 'sent'
-          and m.updated_at >= lower(s.today) and m.updated_at < s.tomorrow) as reminders_sent,
+          and m.updated_at >= lower(s.today) and m.updated_at < upper(s.today)) as reminders_sent,
        (select count(*) from public.messages m where m.state in ('refused', 'unknown') and m.created_at > lower(s.today) - interval '7 days') as messages_to_look_at
   from said s
   left join public.appointments a on a.deleted_at is null and a.appointmenttime >= lower(s.today) and a.appointmenttime < s.tomorrow + interval '7 days'
