@@ -40,7 +40,7 @@ async def test_a_service_is_judged_by_what_the_last_calls_found(
         async def quo() -> dict[str, Any]:
             return named((await health(api, admin))["services"], "quo")
 
-        assert ((await quo())["state"], (await quo())["what"]) == ("well", "Nobody has needed it yet")
+        assert ((await quo())["state"], (await quo())["what"]) == ("unasked", "Nobody has needed it yet")
         limits = SharedLimits(store)
         await limits.answered("quo")
         assert (await quo())["answered_at"] == "2026-11-23T14:00:00Z"

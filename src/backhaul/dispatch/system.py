@@ -23,7 +23,7 @@ NOW = _sql.now
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """How something stands: well, waiting, unwell, or off. todo: for a person, where there is anything to do."""
+    """How something stands: well, waiting, unwell, off, or unasked: so nobody knows. todo: for a person, where there is anything to do."""
 
     state: str
     what: str
@@ -107,7 +107,7 @@ def _judged(row: Mapping[str, Any], is_set: bool, now: datetime) -> Word:
             "See the failed tasks for what to do; “Ask them all now” tells whether it is over",
         )
     if row["answered_at"] is None:
-        return Word("well", "Nobody has needed it yet")
+        return Word("unasked", "Nobody has needed it yet")
     return Word("well", "It answers")
 
 

@@ -7,8 +7,8 @@
 const HealthBoard = (() => {
   const { el, fill, icon, byId } = Dom
   const EVERY_MS = 10_000
-  const ICONS = Object.freeze({ well: "check-lg", waiting: "hourglass-split", unwell: "exclamation-triangle-fill", off: "info-circle" })
-  const WORDS = Object.freeze({ well: "Well", waiting: "At work", unwell: "Not well", off: "Off" })
+  const ICONS = Object.freeze({ unasked: "question-circle", well: "check-lg", waiting: "hourglass-split", unwell: "exclamation-triangle-fill", off: "info-circle" })
+  const WORDS = Object.freeze({ unasked: "Not asked yet", well: "Well", waiting: "At work", unwell: "Not well", off: "Off" })
   const COUNTS = Object.freeze(["Due", "Later", "Running", "Failed"])
   let started = false
   let reading = false
