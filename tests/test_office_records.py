@@ -229,7 +229,7 @@ async def test_a_driver_looks_after_their_own_time_off_and_hears_of_trips_in_it(
             tx, NewTimeOff.model_validate(off(driver_id=str(ana), start_time="11:00", end_time="12:00"))
         )
         assert (entry.starts.hour, entry.ends.hour) == (15, 16)
-        changed = await drivers.change_time_off(tx, TimeOffChange.model_validate(off(id=str(entry.id))))
+        changed = await drivers.change_time_off(tx, TimeOffChange.model_validate(off(id=str(entry.id), all_day=True)))
         assert (changed.after.all_day, changed.after.end_date) == (True, date(2026, 12, 1))
         with pytest.raises(NotFound):
             await drivers.add_time_off(tx, NewTimeOff.model_validate(off(driver_id=str(ben))))

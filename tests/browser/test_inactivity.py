@@ -155,13 +155,13 @@ async def test_each_way_of_a_person_counts_and_is_reported(person: People) -> No
     await does(seat, lambda: mouse.move(200, 300))
     await does(seat, lambda: agent.press("ArrowDown"))
     await does(seat, lambda: mouse.wheel(0, 100))
-    await does(seat, lambda: mouse.click(300, 300))
+    await does(seat, lambda: mouse.click(2, 300))
 
 
 async def test_a_touch_counts_too(person: People) -> None:
     agent = await person(phone=True)
     seat = await enter(agent)
-    await does(seat, lambda: agent.page.touchscreen.tap(200, 400))
+    await does(seat, lambda: agent.page.touchscreen.tap(2, 500))
 
 
 async def does(seat: Seat, something: Callable[[], Awaitable[None]]) -> None:

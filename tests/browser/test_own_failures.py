@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 from playwright.async_api import Locator, expect
 
 from tests.browser.conftest import Faults, People
@@ -157,11 +159,13 @@ async def test_a_toast_goes_after_eight_seconds_but_not_while_somebody_reads_it(
 
 
 async def test_who_is_too_late_to_retry_is_told_why_and_sees_what_is_true_now(person: People, portal: Portal) -> None:
-    task = portal.failure("Hedy Gone (K1000008)")
-    portal.failure("Ida Stays (K1000009)", code="other", message="Another reason.")
+    name = f"late{uuid4().hex[:6]}"  # somebody whose failures are these two, whatever the demo's agents have
+    portal.person(name, "booking_agent")
+    task = portal.failure("Hedy Gone (K1000008)", of=name)
+    portal.failure("Ida Stays (K1000009)", of=name, code="other", message="Another reason.")
     agent = await person()
     await agent.page.route("**/events", lambda route: route.abort())  # so that the page does not hear of it first
-    await agent.keep_session("agent")
+    await agent.keep_session(name)
     await agent.open("dashboard.html")
     await agent.page.get_by_role("button", name="2 failed tasks").click()
     with portal.database() as database:
