@@ -20,8 +20,8 @@ from bench.house import House
 from bench.stats import Series
 
 PARTS = {
+    "trips": trips.measure,  # before the next, whose worker would still be at its many clients
     "answer": answer.measure,
-    "trips": trips.measure,
     "pickup": pickup.measure,
     "throughput": throughput.measure,
     "screen": screen.measure,

@@ -23,7 +23,7 @@ NOW = _sql.now
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """How something stands: well, waiting, unwell, off, or unasked (nobody knows). todo: for a person, if there is anything to do."""
+    """How something stands: well, waiting, unwell, off, or unasked (nobody knows). todo: what a person is to do."""
 
     state: str
     what: str
