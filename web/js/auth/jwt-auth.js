@@ -10,6 +10,8 @@
   const NOTICE_KEY = "rrts_notice"
   const SIGN_IN_PAGE = "dashboard.html"
   const RENEW_BEFORE_MS = 5 * 60_000
+  const RENEWAL_LOCK = "rrts-renewal"
+  const HEARD_WITHIN_MS = 1_000
   const SOMEBODY_ELSE = "Somebody else has signed in on this browser."
 
   const JWT_API_ENDPOINTS = Object.freeze({
@@ -279,9 +281,21 @@
     if (!leaving) leave(SOMEBODY_ELSE, { deliberate: true })
   }
 
-  function alone(work) {
+  async function alone(work) {
     const before = SessionStore.accessToken()
-    return navigator.locks ? navigator.locks.request("rrts-renewal", () => work(before)) : work(before)
+    if (!navigator.locks) return work(before)
+    const done = await navigator.locks.request(RENEWAL_LOCK, { ifAvailable: true }, (lock) => (lock ? work(before) : "another tab is at it"))
+    if (typeof done === "boolean") return done
+    return navigator.locks.request(RENEWAL_LOCK, async () => {
+      await hearOfRenewal(before)
+      return work(before)
+    })
+  }
+
+  /** The lock may be free a moment before the other tab's word has come. */
+  async function hearOfRenewal(before) {
+    const until = performance.now() + HEARD_WITHIN_MS
+    while (SessionStore.accessToken() === before && performance.now() < until) await new Promise((done) => setTimeout(done, 20))
   }
 
   /** fetch with the token, renewed once on 401; hands over the Response for the page to judge. For pages that do not use APIClient. */
