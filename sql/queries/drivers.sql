@@ -52,10 +52,6 @@ update public.drivers set google_calendar_id = %(calendar_id)s
  where id = %(id)s and google_calendar_id is distinct from %(calendar_id)s
    and (%(calendar_id)s::text is null or preferred_calendar_type = 'google')
 
--- name: trips_ahead
-select count(*) as count from public.appointments
- where driver_assigned = %(id)s and operation_status = 'assigned' and deleted_at is null and drop_off_time > public.task_now()
-
 -- name: to_drive
 select t.* from public.trips t
  where t.driver_assigned = %(driver)s and t.operation_status = 'assigned' and t.deleted_at is null and t.drop_off_time > public.task_now()

@@ -176,11 +176,6 @@ async def put_calendar(db: Db, driver_id: UUID, calendar_id: str | None) -> None
     await db.run(_sql.put_calendar, {"id": driver_id, "calendar_id": calendar_id})
 
 
-async def trips_ahead(db: Db, driver_id: UUID) -> int:
-    """How many trips a driver still has to drive."""
-    return int((await db.one(_sql.trips_ahead, {"id": driver_id}) or {"count": 0})["count"])
-
-
 async def to_drive(db: Db, driver_id: UUID) -> list[Appointment]:
     """The trips a driver still has to drive, soonest first."""
     return await db.all(_sql.to_drive, {"driver": driver_id}, into=Appointment)
