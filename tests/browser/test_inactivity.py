@@ -287,11 +287,11 @@ async def test_a_stale_stamp_found_on_load_signs_out_without_a_renewal(person: P
     agent = await person()
     seat = await enter(agent)
     asked = asked_of(agent)
+    await seat.sleep()
     seat.age(LIMIT_MIN + 1)
     if token == "over":
         over = agent.portal.expired(await agent.page.evaluate("JWTManager.getAccessToken()"))
         await agent.page.evaluate("(token) => sessionStorage.setItem('rrts_access_token', token)", over)
-    await agent.page.evaluate("SessionManager.stop()")
     await agent.page.evaluate(stamped(-(LIMIT_MIN + 1)))
     await agent.page.mouse.move(300, 300)
     await agent.open("clients.html?q=roe")
@@ -304,7 +304,8 @@ async def test_a_stale_stamp_found_on_load_signs_out_without_a_renewal(person: P
 
 async def test_no_path_renews_a_session_that_lay_idle(person: People) -> None:
     agent = await person()
-    seat = await enter(agent)
+    await agent.page.route("**/events", lambda route: route.abort())  # a stream would end the page by itself
+    seat = await enter(agent, live="polling")
     asked = asked_of(agent)
     seat.age(LIMIT_MIN + 1)
     over = agent.portal.expired(await agent.page.evaluate("JWTManager.getAccessToken()"))
@@ -330,9 +331,9 @@ async def test_a_stale_stamp_is_no_matter_while_the_server_says_that_the_session
 async def test_a_stamp_from_the_future_is_not_believed_and_the_server_decides(person: People, alive: bool) -> None:
     agent = await person()
     seat = await enter(agent)
+    await seat.sleep()
     if not alive:
         seat.age(LIMIT_MIN + 1)
-    await agent.page.evaluate("SessionManager.stop()")
     await agent.page.evaluate(stamped(24 * 60))
     await agent.open("clients.html")
     if alive:
@@ -527,6 +528,10 @@ class Seat:
         """Nobody does anything for so long."""
         self.age(minutes)
         await self.clock.forward(minutes)
+
+    async def sleep(self) -> None:
+        """The page neither watches nor hears any more: it cannot leave by itself while a test prepares what comes next."""
+        await self.one.page.evaluate("SessionManager.stop(); TaskMonitor.stop()")
 
     def age(self, minutes: float, *, tell: bool = False) -> None:
         """For the server alone. tell: open streams look for themselves at once, as they do at the limit."""
