@@ -10,7 +10,7 @@ import pytest
 from backhaul.core.errors import Conflict, Forbidden, Misconfigured, RateLimited, Unauthenticated
 from backhaul.core.store import Actor
 from backhaul.core.testing import Database, TestOffice
-from backhaul.dispatch.client_forms import NewClient
+from backhaul.dispatch.clients.forms import NewClient
 from backhaul.dispatch.office import Office
 from backhaul.dispatch.workflows.add_client import add_client
 from tests.fakes import FakeMaps, FakeQuo

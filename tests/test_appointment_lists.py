@@ -13,8 +13,8 @@ import pytest
 from backhaul.core.errors import NotFound
 from backhaul.core.store import Store, Tx
 from backhaul.core.testing import Database
-from backhaul.dispatch import appointment_lists
-from backhaul.dispatch.appointment_lists import Wanted
+from backhaul.dispatch.trips import appointment_lists
+from backhaul.dispatch.trips.appointment_lists import Wanted
 from backhaul.dispatch.wall_time import read_moment
 from tests.trips import NINE, Trips
 

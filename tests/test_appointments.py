@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from backhaul.core.errors import Conflict, Forbidden, NotFound, Problem, Rejected
 from backhaul.core.store import Store, Tx
 from backhaul.core.testing import Database
-from backhaul.dispatch import appointments
-from backhaul.dispatch.appointment_forms import (
+from backhaul.dispatch.forms import Form, rejected
+from backhaul.dispatch.trips import appointments
+from backhaul.dispatch.trips.appointment_forms import (
     AppointmentChange,
     Assignment,
     Cancellation,
@@ -24,7 +25,6 @@ from backhaul.dispatch.appointment_forms import (
     NewAppointments,
     OneAppointment,
 )
-from backhaul.dispatch.forms import Form, rejected
 from tests.trips import NINE, Trips
 
 BOOKING: dict[str, Any] = {

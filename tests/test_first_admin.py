@@ -13,7 +13,7 @@ import pytest
 
 from backhaul.core.store import Store
 from backhaul.core.testing import Database
-from backhaul.dispatch.first_admin import setup_link
+from backhaul.dispatch.accounts.first_admin import setup_link
 from tests.api_fixtures import Api, refused
 from tests.fakes import PORTAL
 from tests.test_up import up

@@ -12,7 +12,7 @@ import pytest
 from backhaul.core.errors import Misconfigured, Transient
 from backhaul.core.store import Actor
 from backhaul.core.testing import TestOffice
-from backhaul.dispatch.no_password_api import until_beat
+from backhaul.dispatch.accounts.no_password_api import until_beat
 from backhaul.dispatch.office import Office
 from tests.api_fixtures import PASSWORD, Api, refused
 from tests.fakes import PORTAL, FakeMail

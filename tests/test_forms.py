@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from backhaul.dispatch.client_forms import NewClient
+from backhaul.dispatch.clients.forms import NewClient
 from backhaul.dispatch.forms import rejected
 from tests.api_fixtures import jane
 

@@ -11,7 +11,7 @@ import pytest
 from backhaul.core.errors import Rejected
 from backhaul.core.share import share
 from backhaul.core.testing import Database
-from backhaul.dispatch import importing
+from backhaul.dispatch.clients import importing
 from tests.test_cli import Terminal
 from tests.test_cli import terminal as terminal  # noqa: PLC0414  (a fixture, made known here)
 

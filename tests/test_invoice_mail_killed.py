@@ -25,12 +25,12 @@ def ask_for_mail(database: Database) -> Any:
 
 
 CERTAIN = {
-    "it went, that was kept, but the invoice not marked": "backhaul.dispatch.invoices.note_mailed",
+    "it went, that was kept, but the invoice not marked": "backhaul.dispatch.invoices.invoices.note_mailed",
     "it went, but the end was not reported": "backhaul.core.worker.Worker._write",
 }
 IN_DOUBT = {
     "it was written down, but not sent": ("backhaul.outside.smtp.Smtp.send", 0),
-    "it was sent, but that not kept": ("backhaul.dispatch.mailing._known", 1),
+    "it was sent, but that not kept": ("backhaul.dispatch.messages.mailing._known", 1),
 }
 
 

@@ -12,10 +12,10 @@ from uuid import UUID
 import pypdf
 import pytest
 
-from backhaul.dispatch import invoice_paper
-from backhaul.dispatch.invoice_words import money, percent
-from backhaul.dispatch.invoices import Invoice, Line
-from backhaul.dispatch.office_settings import OfficeSettings
+from backhaul.dispatch.admin.office_settings import OfficeSettings
+from backhaul.dispatch.invoices import paper
+from backhaul.dispatch.invoices.invoices import Invoice, Line
+from backhaul.dispatch.invoices.words import money, percent
 
 JANE = Invoice(
     id=UUID(int=1), invoice_number="INV-0042", client_id=UUID(int=2), knumber="K1234567", bill_to_name="Jane Roe",
@@ -43,7 +43,7 @@ def pages(document: bytes) -> list[str]:
 
 
 def test_everything_an_accountant_looks_for_is_on_it() -> None:
-    (page,) = pages(invoice_paper.draw(JANE, [line(1), line(2, "Support, 1:00 pm, Colchester")], OFFICE))
+    (page,) = pages(paper.draw(JANE, [line(1), line(2, "Support, 1:00 pm, Colchester")], OFFICE))
     for words in (
         "Riverside Rides 12 Main St Truro, NS B2N 5A1 902-555-0100", "Tax number 12345 6789 RT0001",
         "Bill to Jane Roe 1 High St Stewiacke, NS B0N 2J0", "Invoice number INV-0042", "Invoice date 25 November 2026",
@@ -56,7 +56,7 @@ def test_everything_an_accountant_looks_for_is_on_it() -> None:
 
 def test_what_the_office_has_not_said_takes_no_room_on_it() -> None:
     silent = replace(OFFICE, business_address="", support_phone=None, tax_number="", invoice_footer="")
-    (page,) = pages(invoice_paper.draw(replace(JANE, notes=None), [line(1)], silent))
+    (page,) = pages(paper.draw(replace(JANE, notes=None), [line(1)], silent))
     assert "Tax number" not in page
     assert "Notes" not in page
     assert "None" not in page
@@ -65,7 +65,7 @@ def test_what_the_office_has_not_said_takes_no_room_on_it() -> None:
 def test_a_long_list_goes_on_over_the_page_with_number_and_heads_again_and_the_sums_stay_together() -> None:
     """Whatever the number of lines, so that no edge of the paper is met by chance."""
     for count in (25, 27, 29, 31, 33, 330):
-        found = pages(invoice_paper.draw(JANE, [line(n) for n in range(1, count + 1)], OFFICE))
+        found = pages(paper.draw(JANE, [line(n) for n in range(1, count + 1)], OFFICE))
         assert sum(page.count("$1,085.55") for page in found) == count
         assert found[-1].endswith(f"Page {len(found)} of {len(found)}")
         assert "Subtotal $1,165.55 Tax (14%) $163.18 Total due $1,328.73" in found[-1] or "Total due" in found[-2]
@@ -78,25 +78,25 @@ def test_a_long_list_goes_on_over_the_page_with_number_and_heads_again_and_the_s
     "name", ["Zoë Ångström-Łukasiewicz", "Ольга Шевченко", "Ελένη Παππά", "Seán Ó hÉigeartaigh", "Đặng Văn Lâm"]
 )
 def test_names_of_many_alphabets_are_written(name: str) -> None:
-    (page,) = pages(invoice_paper.draw(replace(JANE, bill_to_name=name), [line(1)], OFFICE))
+    (page,) = pages(paper.draw(replace(JANE, bill_to_name=name), [line(1)], OFFICE))
     assert f"Bill to {name} 1 High St" in page
 
 
 def test_a_letter_the_typeface_lacks_is_shown_as_one_and_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    (page,) = pages(invoice_paper.draw(replace(JANE, bill_to_name="Li 李 \ue000 {nb}"), [line(1)], OFFICE))
+    (page,) = pages(paper.draw(replace(JANE, bill_to_name="Li 李 \ue000 {nb}"), [line(1)], OFFICE))
     assert "Bill to Li \ufffd \ufffd {nb} 1 High St" in page
     assert caplog.text == ""
 
 
 def test_a_word_that_is_wider_than_its_column_is_broken_not_lost() -> None:
-    (page,) = pages(invoice_paper.draw(JANE, [line(1, "Llanfair" * 40)], OFFICE))
+    (page,) = pages(paper.draw(JANE, [line(1, "Llanfair" * 40)], OFFICE))
     assert "".join(page.split()).count("Llanfair") >= 38  # where a line ends, one is in two
 
 
 def test_the_same_invoice_is_the_same_bytes() -> None:
-    drawn = {sha256(invoice_paper.draw(JANE, [line(1), line(2)], OFFICE)).digest() for _ in range(2)}
+    drawn = {sha256(paper.draw(JANE, [line(1), line(2)], OFFICE)).digest() for _ in range(2)}
     assert len(drawn) == 1
-    assert sha256(invoice_paper.draw(replace(JANE, notes="x"), [line(1), line(2)], OFFICE)).digest() not in drawn
+    assert sha256(paper.draw(replace(JANE, notes="x"), [line(1), line(2)], OFFICE)).digest() not in drawn
 
 
 def test_amounts_are_written_as_in_canada() -> None:

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from backhaul.core.errors import Conflict, Forbidden, NotFound
 from backhaul.core.store import Actor, Row, Store
 from backhaul.core.testing import Clock
-from backhaul.dispatch import invoices
 from backhaul.dispatch.forms import rejected
-from backhaul.dispatch.invoice_forms import InvoiceStatus, NewInvoice, TripsReady
+from backhaul.dispatch.invoices import invoices
+from backhaul.dispatch.invoices.forms import InvoiceStatus, NewInvoice, TripsReady
 from tests.trips import NINE, Trips, refusal
 
 

@@ -17,9 +17,9 @@ from structlog.testing import capture_logs
 from backhaul.core.errors import Malformed, Misconfigured, OutsideProblem, Unplaceable
 from backhaul.core.line import NO_LIMITS
 from backhaul.dispatch import checking
-from backhaul.dispatch.kept_mail import KeptMail
+from backhaul.dispatch.messages.kept_mail import KeptMail
+from backhaul.dispatch.messages.stand_in_mail import StandInMail
 from backhaul.dispatch.outside import outside
-from backhaul.dispatch.stand_in_mail import StandInMail
 from backhaul.outside.mail import Attachment, MailFolder, compose, mailbox
 from backhaul.outside.smtp import Smtp
 from tests.api_fixtures import settings_for
@@ -227,7 +227,7 @@ def test_what_a_mail_holds_cannot_move_the_cursor(tmp_path: Path) -> None:
 
 def test_the_folder_is_looked_at_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     time = [100.0]
-    monkeypatch.setattr("backhaul.dispatch.kept_mail.time.monotonic", lambda: time[0])
+    monkeypatch.setattr("backhaul.dispatch.messages.kept_mail.time.monotonic", lambda: time[0])
     said: list[str] = []
     shown = KeptMail(tmp_path, said.append)
     (tmp_path / "1.eml").write_bytes(b"Subject: x\r\n\r\n")

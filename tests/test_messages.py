@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from backhaul.core.errors import Forbidden, NotFound
 from backhaul.core.store import Row, Store
 from backhaul.core.testing import Clock
-from backhaul.dispatch import messages
-from backhaul.dispatch.messages import TemplateChange
+from backhaul.dispatch.messages import messages
+from backhaul.dispatch.messages.messages import TemplateChange
 from backhaul.dispatch.wall_time import office, read_moment
 from tests.trips import NINE, Trips
 

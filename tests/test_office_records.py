@@ -17,11 +17,14 @@ from pydantic import ValidationError
 from backhaul.core.errors import Conflict, Forbidden, NotFound, Rejected
 from backhaul.core.store import Store, Tx
 from backhaul.core.testing import Clock, Database
-from backhaul.dispatch import calendar_events, destinations, drivers, office_settings
-from backhaul.dispatch.destinations import DestinationChange, NewDestination
-from backhaul.dispatch.driver_forms import DriverChange, NewDriver, NewTimeOff, TimeOffChange
+from backhaul.dispatch.admin import office_settings
+from backhaul.dispatch.admin.office_settings import SettingsChange
+from backhaul.dispatch.destinations import destinations
+from backhaul.dispatch.destinations.destinations import DestinationChange, NewDestination
+from backhaul.dispatch.drivers import drivers
+from backhaul.dispatch.drivers.forms import DriverChange, NewDriver, NewTimeOff, TimeOffChange
 from backhaul.dispatch.forms import Form, rejected
-from backhaul.dispatch.office_settings import SettingsChange
+from backhaul.dispatch.trips import calendar_events
 from backhaul.outside.maps import Found, Point
 from tests.trips import NINE, Trips, refusal
 

@@ -9,7 +9,7 @@ import pytest
 
 from backhaul.core.store import Actor, Row
 from backhaul.core.testing import Database
-from backhaul.dispatch.office_settings import USUAL
+from backhaul.dispatch.admin.office_settings import USUAL
 from tests.api_fixtures import Api, everyone, refused
 
 UPDATE, TEMPLATE, PREVIEW = (

@@ -362,7 +362,7 @@ def test_a_worker_that_dies_over_its_record_of_the_text_leaves_one_reminder_each
     live_database.all("update office_settings set value = '\"23:59\"' where key = 'reminder_window_end'")
     own.trip(datetime.now(UTC) + timedelta(hours=20), "Ana")
     with workers_on(as_login(live_database.dsn), stand_in.address, tmp_path) as workers:
-        victim = workers.start_other(dies_at="backhaul.dispatch.messages.settle", lease_s=1, knows="tests.texting_task")
+        victim = workers.start_other(dies_at="backhaul.dispatch.messages.messages.settle", lease_s=1, knows="tests.texting_task")
         assert victim.ended(within_s=20) == -signal.SIGKILL
         workers.start_other(knows="tests.texting_task")
         done: LiteralString = "select count(*) from background_tasks where task_type = 'send_reminder' and status = 'completed'"

@@ -158,7 +158,7 @@ async def test_a_worker_that_dies_between_calendar_and_record_leaves_one_event(
         raise Transient("The machine", "It was switched off")
 
     with monkeypatch.context() as power:
-        power.setattr("backhaul.dispatch.calendar_events.wrote", dies)
+        power.setattr("backhaul.dispatch.trips.calendar_events.wrote", dies)
         await office.work()
     assert len(calendars.events) == 1
     await office.work(after_s=60)

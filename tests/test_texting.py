@@ -23,8 +23,8 @@ from backhaul.core.store import Row, Store
 from backhaul.core.task import Retry, Run
 from backhaul.core.testing import Clock, Database, TestOffice
 from backhaul.core.workflow import Workflows
+from backhaul.dispatch.messages.texting import see_it_arrive, send_once
 from backhaul.dispatch.office import Office, Texts
-from backhaul.dispatch.texting import see_it_arrive, send_once
 from backhaul.outside.quo_messages import QuoTexts, Sent
 from backhaul.sandbox.app import StandIns, create_app
 from tests.fakes import PORTAL, FakeMail, FakeMaps, FakeQuo, FakeTexts

@@ -44,7 +44,7 @@ def test_a_worker_killed_between_the_text_and_its_answer_leaves_one_text(
 
 
 MOMENTS = {
-    "nothing was asked": "backhaul.dispatch.texting.send_once",
+    "nothing was asked": "backhaul.dispatch.messages.texting.send_once",
     "it was written down, but not sent": "backhaul.outside.quo_messages.QuoTexts.send",
     "it was sent, but the end not reported": "backhaul.core.worker.Worker._write",
 }

@@ -11,7 +11,7 @@ import pytest
 
 from backhaul.core.store import Store
 from backhaul.core.testing import Clock
-from backhaul.dispatch import clinic_times
+from backhaul.dispatch.travel import clinic_times
 from backhaul.outside.maps import Leg
 from tests.trips import Trips
 

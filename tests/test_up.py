@@ -295,7 +295,7 @@ def test_mails_are_shown_where_they_are_not_sent_and_their_links_lead_here(
     monkeypatch.setattr(ups, "database", this_database)
     monkeypatch.setattr(ups, "_wait_until_well", lambda *_: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setattr("backhaul.dispatch.kept_mail.LOOK_S", 0)
+    monkeypatch.setattr("backhaul.dispatch.messages.kept_mail.LOOK_S", 0)
     said: list[str] = []
     ups.up(settings_for(home, BACKHAUL_PORT="0", **env), stand_ins=stand_ins, with_demo=False, say=said.append)
     blocks = [line.splitlines() for line in said if line.startswith("── mail")]

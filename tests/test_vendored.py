@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from backhaul.core.share import share
-from backhaul.dispatch import invoice_paper
+from backhaul.dispatch.invoices import paper
 
 VENDOR = share("web", "vendor")
-FONTS = Path(invoice_paper.__file__).parent / "fonts"
+FONTS = Path(paper.__file__).parent / "fonts"
 ROOT = Path(__file__).parent.parent
 
 

@@ -22,7 +22,7 @@ from backhaul.core.migrations import migrate
 from backhaul.core.share import share
 from backhaul.core.store import Actor, Row, Store
 from backhaul.core.testing import Database, copy_of
-from backhaul.dispatch.client_forms import NewClient
+from backhaul.dispatch.clients.forms import NewClient
 from backhaul.dispatch.workflows.add_client import add_client
 from tests.conftest import TEMPLATE, as_login
 from tests.processes import Process, StandIn, Workers, eventually, workers_on
@@ -118,7 +118,7 @@ MOMENTS = {
     "the record was read, but no step begun": "backhaul.core.leased.Checkpoints.recall_step",
     "a step was begun, but nothing asked": "backhaul.outside.quo.Quo.put_contact",
     "the contact was made, but the step not kept": "backhaul.core.leased.Checkpoints.keep_step",
-    "the step was kept, but the record not written": "backhaul.dispatch.clients.put_quo_contact",
+    "the step was kept, but the record not written": "backhaul.dispatch.clients.clients.put_quo_contact",
     "the record was written, but the end not reported": "backhaul.core.worker.Worker._write",
     "the end was reported, but the worker has not heard": "backhaul.core.delivery.Delivery._ended",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from backhaul.core.task import Run
-from backhaul.dispatch import texting
+from backhaul.dispatch.messages import texting
 from backhaul.dispatch.office import Office, workflows
 
 texting.SECOND_LOOK_AFTER = timedelta(seconds=0.5)  # nobody's list is late here

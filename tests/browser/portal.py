@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import httpx
@@ -141,6 +141,11 @@ class Portal:
         answer.raise_for_status()
         said: dict[str, Any] = answer.json()
         return said
+
+    def count(self, statement: LiteralString) -> int:
+        with self.database() as database:
+            (found,) = database.execute(statement).fetchone() or (0,)
+        return int(found)
 
     def database(self) -> psycopg.Connection[Any]:
         return psycopg.connect(EmbeddedPostgres(self.home / "postgres").dsn(), autocommit=True)

@@ -9,7 +9,7 @@ import typer
 
 from backhaul.cli.shared import As, Json, out, print_json, progress_bar, say, with_store
 from backhaul.core.store import Store
-from backhaul.dispatch import importing
+from backhaul.dispatch.clients import importing
 from backhaul.dispatch.workflows.archive import BATCH
 
 

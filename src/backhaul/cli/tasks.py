@@ -12,7 +12,7 @@ from backhaul.cli.shared import As, Json, new_table, out, print_json, print_tabl
 from backhaul.core.errors import NotFound, Problem
 from backhaul.core.queries import Queries
 from backhaul.core.store import Row, Store
-from backhaul.dispatch import importing
+from backhaul.dispatch.clients import importing
 
 tasks = typer.Typer(help="Look at background tasks, and look after those that failed.", no_args_is_help=True)
 _sql = Queries("tasks")

@@ -15,7 +15,7 @@ from backhaul.cli.shared import Json, new_table, out, print_json, print_table, r
 from backhaul.core.errors import Problem, Rejected
 from backhaul.core.passwords import Passwords, temporary_password
 from backhaul.core.store import Row, Store, Tx
-from backhaul.dispatch import users as accounts
+from backhaul.dispatch.accounts import users as accounts
 from backhaul.dispatch.forms import rejected
 from backhaul.dispatch.office import OFFICE_TIME
 

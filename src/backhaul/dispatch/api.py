@@ -19,13 +19,14 @@ from backhaul.core.queries import Queries
 from backhaul.core.store import Row, Store
 from backhaul.core.task_api import Shape
 from backhaul.core.workflow import Workflow
-from backhaul.dispatch import clients, clinic_times, wanted_times
+from backhaul.dispatch.clients import clients
 from backhaul.dispatch.forms import Form, WithPassword, rejected
 from backhaul.dispatch.looks import note_look
 from backhaul.dispatch.office import STAFF, Office
 from backhaul.dispatch.outside import stand_in_names
 from backhaul.dispatch.settings import Settings
 from backhaul.dispatch.stand_ins import ask_stand_ins
+from backhaul.dispatch.travel import clinic_times, wanted_times
 
 FormT = TypeVar("FormT", bound=Form)
 _tasks = Queries("tasks")

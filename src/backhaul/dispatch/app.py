@@ -30,24 +30,24 @@ from backhaul.core.stream import Stream
 from backhaul.core.task_api import process_endpoint, shaper, task_endpoints
 from backhaul.core.tokens import Tokens
 from backhaul.core.worker import Worker, worker_name
-from backhaul.dispatch.activity_api import activity_endpoints
+from backhaul.dispatch.accounts.activity_api import activity_endpoints
+from backhaul.dispatch.accounts.no_password_api import no_password_endpoints
+from backhaul.dispatch.accounts.profile_api import profile_endpoints
+from backhaul.dispatch.accounts.user_api import user_endpoints
+from backhaul.dispatch.accounts.users import password_rules
+from backhaul.dispatch.admin.office_api import office_words_endpoints
+from backhaul.dispatch.admin.system_api import system_endpoints
 from backhaul.dispatch.api import office_endpoints, sandbox_endpoints, workflow_endpoint
-from backhaul.dispatch.appointment_api import appointment_endpoints
-from backhaul.dispatch.client_lists import client_list_endpoints
-from backhaul.dispatch.dashboard_api import dashboard_endpoints
-from backhaul.dispatch.destination_api import destination_endpoints
-from backhaul.dispatch.driver_api import driver_endpoints
-from backhaul.dispatch.invoice_api import invoice_endpoints
-from backhaul.dispatch.no_password_api import no_password_endpoints
-from backhaul.dispatch.office_api import office_words_endpoints
+from backhaul.dispatch.clients.lists import client_list_endpoints
+from backhaul.dispatch.destinations.api import destination_endpoints
+from backhaul.dispatch.drivers.api import driver_endpoints
+from backhaul.dispatch.invoices.api import invoice_endpoints
 from backhaul.dispatch.outside import outside
-from backhaul.dispatch.profile_api import profile_endpoints
 from backhaul.dispatch.records import audit_log
 from backhaul.dispatch.settings import Settings
-from backhaul.dispatch.system_api import system_endpoints
-from backhaul.dispatch.trip_api import trip_endpoints
-from backhaul.dispatch.user_api import user_endpoints
-from backhaul.dispatch.users import password_rules
+from backhaul.dispatch.trips.appointment_api import appointment_endpoints
+from backhaul.dispatch.trips.dashboard_api import dashboard_endpoints
+from backhaul.dispatch.trips.trip_api import trip_endpoints
 from backhaul.dispatch.workflows import add_client, all_of_them
 
 __all__ = ["create_app", "workflows"]

@@ -1,4 +1,4 @@
-"""Who looked at a record: written down, since people have a right to know. See activity_api.py."""
+"""Who looked at a record: written down, since people have a right to know. See accounts/activity_api.py."""
 
 from __future__ import annotations
 

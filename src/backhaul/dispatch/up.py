@@ -22,9 +22,11 @@ from backhaul.core.family import START_S, Family, Say
 from backhaul.core.migrations import migrate
 from backhaul.core.share import share
 from backhaul.core.store import Store
-from backhaul.dispatch import demo, demo_trips, first_admin, importing
+from backhaul.dispatch.accounts import first_admin
+from backhaul.dispatch.clients import importing
 from backhaul.dispatch.database import Access, database
-from backhaul.dispatch.kept_mail import KeptMail
+from backhaul.dispatch.demo import people, trips
+from backhaul.dispatch.messages.kept_mail import KeptMail
 from backhaul.dispatch.outside import stand_in_names
 from backhaul.dispatch.settings import Settings
 
@@ -132,19 +134,19 @@ async def _demo(access: Access, password: str | None) -> str | None:
     store = Store(access.login, at_least=1, at_most=2)
     await store.open()
     try:
-        made = await demo.put_people(store, password)
-        await demo.put_places(store)
-        if await demo.wants_clients(store):
+        made = await people.put_people(store, password)
+        await people.put_places(store)
+        if await people.wants_clients(store):
             async with importing.acting_as(store, "agent@demo.test") as agent:
-                await importing.import_clients(store, importing.read(demo.CLIENTS), agent)
-        await demo_trips.put_trips(store)
+                await importing.import_clients(store, importing.read(people.CLIENTS), agent)
+        await trips.put_trips(store)
     finally:
         await store.close()
     return made
 
 
 def _say_how_to_sign_in(say: Say, password: str | None) -> None:
-    say("sign in as " + ", ".join(person[0] for person in demo.PEOPLE))
+    say("sign in as " + ", ".join(person[0] for person in people.PEOPLE))
     if password is not None:
         say(f"password: {password}   (shown once; BACKHAUL_DEMO_PASSWORD sets another)")
     else:

@@ -9,11 +9,13 @@ from backhaul.core.errors import OutcomeUnknown, Transient, Unplaceable
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Retry, Run
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import clients, clinic_times, drivers, wanted_times
-from backhaul.dispatch.client_forms import NewClient
-from backhaul.dispatch.clinic_times import Home
+from backhaul.dispatch.clients import clients
+from backhaul.dispatch.clients.forms import NewClient
+from backhaul.dispatch.drivers import drivers
 from backhaul.dispatch.office import STAFF, Office, workflow
-from backhaul.dispatch.placing import driver_home, ends, home_of, second_home_of
+from backhaul.dispatch.travel import clinic_times, wanted_times
+from backhaul.dispatch.travel.clinic_times import Home
+from backhaul.dispatch.travel.placing import driver_home, ends, home_of, second_home_of
 from backhaul.outside.maps import Leg, Place, Point
 from backhaul.outside.quo import Contact, Kept
 

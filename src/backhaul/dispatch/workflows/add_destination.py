@@ -9,10 +9,11 @@ from backhaul.core.errors import Transient
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Retry, Run
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import clinic_times, destinations, wanted_times
-from backhaul.dispatch.clinic_times import Home
+from backhaul.dispatch.destinations import destinations
 from backhaul.dispatch.office import LEAD, Office, workflow
-from backhaul.dispatch.placing import point_of
+from backhaul.dispatch.travel import clinic_times, wanted_times
+from backhaul.dispatch.travel.clinic_times import Home
+from backhaul.dispatch.travel.placing import point_of
 from backhaul.outside.maps import Leg, Point
 
 add_destination = workflow(

@@ -10,13 +10,16 @@ from backhaul.core.errors import Gone, Misconfigured, OutcomeUnknown, Transient,
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Later, Retry, Run
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import calendar_events, clients, driver_times, drivers
-from backhaul.dispatch.appointments import Appointment
-from backhaul.dispatch.driver_forms import NewDriver
-from backhaul.dispatch.drivers import DriverRecord
+from backhaul.dispatch.clients import clients
+from backhaul.dispatch.drivers import drivers
+from backhaul.dispatch.drivers.drivers import DriverRecord
+from backhaul.dispatch.drivers.forms import NewDriver
 from backhaul.dispatch.follow import follow
 from backhaul.dispatch.office import LEAD, Calendars, Office, workflow
-from backhaul.dispatch.placing import driver_home, home_of
+from backhaul.dispatch.travel import driver_times
+from backhaul.dispatch.travel.placing import driver_home, home_of
+from backhaul.dispatch.trips import calendar_events
+from backhaul.dispatch.trips.appointments import Appointment
 from backhaul.dispatch.workflows.appointment_tasks import put_calendar_event
 from backhaul.outside.google_calendar import KeptCalendar
 from backhaul.outside.maps import Leg, Place, Point

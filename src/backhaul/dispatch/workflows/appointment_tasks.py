@@ -14,15 +14,18 @@ from pydantic import BaseModel
 from backhaul.core.errors import Gone, Misconfigured, OutcomeUnknown, OutsideProblem, Transient
 from backhaul.core.store import Db
 from backhaul.core.task import Later, Retry, Run
-from backhaul.dispatch import appointments, calendar_events, clients, drivers, messages, notices
-from backhaul.dispatch.appointments import CALENDAR_FIELDS, Appointment
-from backhaul.dispatch.calendar_events import Kept
 from backhaul.dispatch.changes import Changed
-from backhaul.dispatch.messages import Audience
-from backhaul.dispatch.notices import Notices
+from backhaul.dispatch.clients import clients
+from backhaul.dispatch.drivers import drivers
+from backhaul.dispatch.messages import messages, notices
+from backhaul.dispatch.messages.messages import Audience
+from backhaul.dispatch.messages.notices import Notices
+from backhaul.dispatch.messages.texting import send_once
 from backhaul.dispatch.office import Calendars, Office, workflows
-from backhaul.dispatch.texting import send_once
-from backhaul.dispatch.trip_event import digest, event_of
+from backhaul.dispatch.trips import appointments, calendar_events
+from backhaul.dispatch.trips.appointments import CALENDAR_FIELDS, Appointment
+from backhaul.dispatch.trips.calendar_events import Kept
+from backhaul.dispatch.trips.trip_event import digest, event_of
 from backhaul.dispatch.wall_time import office
 from backhaul.outside.google_calendar import event_id
 from backhaul.outside.quo import Kept as KeptContact

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import appointments
-from backhaul.dispatch.appointment_forms import OneAppointment
-from backhaul.dispatch.appointments import Appointment
 from backhaul.dispatch.changes import Changed
 from backhaul.dispatch.office import LEAD, STAFF, workflow
+from backhaul.dispatch.trips import appointments
+from backhaul.dispatch.trips.appointment_forms import OneAppointment
+from backhaul.dispatch.trips.appointments import Appointment
 from backhaul.dispatch.workflows.update_appointment import saved
 
 soft_delete_appointment = workflow(

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import appointments
-from backhaul.dispatch.appointment_forms import Cancellation
 from backhaul.dispatch.changes import Changed
 from backhaul.dispatch.office import STAFF, workflow
+from backhaul.dispatch.trips import appointments
+from backhaul.dispatch.trips.appointment_forms import Cancellation
 from backhaul.dispatch.workflows.appointment_tasks import put_calendar_event
 from backhaul.dispatch.workflows.update_appointment import saved
 

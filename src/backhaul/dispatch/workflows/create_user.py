@@ -9,7 +9,7 @@ from backhaul.core.errors import OutcomeUnknown, Transient
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Retry, Run
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import linking, temporary_passwords, users
+from backhaul.dispatch.accounts import linking, temporary_passwords, users
 from backhaul.dispatch.office import ADMINS, Office, workflow
 
 create_user = workflow("create-user", users.NewUser, entity="user", audit="create_user", allow=ADMINS)

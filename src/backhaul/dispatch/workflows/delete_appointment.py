@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import appointments
-from backhaul.dispatch.appointment_forms import OneAppointment
 from backhaul.dispatch.changes import Changed
 from backhaul.dispatch.office import STAFF, workflow
+from backhaul.dispatch.trips import appointments
+from backhaul.dispatch.trips.appointment_forms import OneAppointment
 from backhaul.dispatch.workflows.update_appointment import saved
 
 delete_appointment = workflow(

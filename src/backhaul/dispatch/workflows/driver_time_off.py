@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import drivers
-from backhaul.dispatch.driver_forms import NewTimeOff, OneTimeOff, TimeOffChange
-from backhaul.dispatch.drivers import TimeOff
+from backhaul.dispatch.drivers import drivers
+from backhaul.dispatch.drivers.drivers import TimeOff
+from backhaul.dispatch.drivers.forms import NewTimeOff, OneTimeOff, TimeOffChange
 from backhaul.dispatch.office import LEAD, workflow
 from backhaul.dispatch.workflows.update_driver import in_short, to_reassign
 

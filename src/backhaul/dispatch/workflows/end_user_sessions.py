@@ -5,7 +5,7 @@ from __future__ import annotations
 from backhaul.core.errors import Conflict
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import users
+from backhaul.dispatch.accounts import users
 from backhaul.dispatch.office import ADMINS, workflow
 
 end_user_sessions = workflow("end-user-sessions", users.WhichUser, entity="user", audit="end_user_sessions", allow=ADMINS)

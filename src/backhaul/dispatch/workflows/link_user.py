@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import linking, users
-from backhaul.dispatch.linking import Link, Linked
+from backhaul.dispatch.accounts import linking, users
+from backhaul.dispatch.accounts.linking import Link, Linked
 from backhaul.dispatch.office import ADMINS, workflow
 
 link_user = workflow("link-user", Link, entity="user", audit="link_user", allow=ADMINS)

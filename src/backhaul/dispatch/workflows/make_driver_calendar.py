@@ -5,8 +5,8 @@ from __future__ import annotations
 from backhaul.core.errors import Conflict
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import drivers
-from backhaul.dispatch.driver_forms import OneDriver
+from backhaul.dispatch.drivers import drivers
+from backhaul.dispatch.drivers.forms import OneDriver
 from backhaul.dispatch.office import LEAD, workflow
 from backhaul.dispatch.workflows.add_driver import create_driver_calendar
 

@@ -9,10 +9,11 @@ from uuid import UUID
 from backhaul.core.errors import Conflict
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Also, Saved
-from backhaul.dispatch import appointment_lists, invoices
-from backhaul.dispatch.invoice_forms import TripsPaid, TripsReady
-from backhaul.dispatch.invoices import Trip
+from backhaul.dispatch.invoices import invoices
+from backhaul.dispatch.invoices.forms import TripsPaid, TripsReady
+from backhaul.dispatch.invoices.invoices import Trip
 from backhaul.dispatch.office import LEAD, workflow
+from backhaul.dispatch.trips import appointment_lists
 
 mark_appointment_ready = workflow("mark-appointment-ready", TripsReady, entity="appointment", audit="mark_trip_ready", allow=LEAD)
 mark_driver_paid = workflow("mark-driver-paid", TripsPaid, entity="appointment", audit="mark_driver_paid", allow=LEAD)

@@ -12,7 +12,7 @@ from backhaul.core.errors import OutcomeUnknown, Transient
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Later, Retry, Run
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import temporary_passwords, users
+from backhaul.dispatch.accounts import temporary_passwords, users
 from backhaul.dispatch.office import ADMINS, Office, workflow
 from backhaul.dispatch.workflows.create_user import send_invitation
 

@@ -18,10 +18,10 @@ from backhaul.core.errors import OutcomeUnknown, OutsideProblem, Transient, Unpl
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, jsonb
 from backhaul.core.task import Retry, Run, Snooze
-from backhaul.dispatch import messages
-from backhaul.dispatch.messages import Audience, Due
+from backhaul.dispatch.messages import messages
+from backhaul.dispatch.messages.messages import Audience, Due
+from backhaul.dispatch.messages.texting import send_once
 from backhaul.dispatch.office import Office, workflows
-from backhaul.dispatch.texting import send_once
 from backhaul.dispatch.wall_time import office
 
 LOOK_EVERY = timedelta(minutes=5)

@@ -6,10 +6,11 @@ from typing import Any
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Also, Saved
-from backhaul.dispatch import appointments, notices
-from backhaul.dispatch.appointment_forms import SUPPORT_KNUMBER, NewAppointments
-from backhaul.dispatch.appointments import Appointment
+from backhaul.dispatch.messages import notices
 from backhaul.dispatch.office import STAFF, workflow
+from backhaul.dispatch.trips import appointments
+from backhaul.dispatch.trips.appointment_forms import SUPPORT_KNUMBER, NewAppointments
+from backhaul.dispatch.trips.appointments import Appointment
 from backhaul.dispatch.workflows.appointment_tasks import following
 
 save_appointment = workflow(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import profile
+from backhaul.dispatch.accounts import profile
 from backhaul.dispatch.office import EVERYBODY, workflow
 
 sign_out_session = workflow("sign-out-session", profile.OtherSession, entity="user", audit="sign_out_session", allow=EVERYBODY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import users
+from backhaul.dispatch.accounts import users
 from backhaul.dispatch.office import ADMINS, workflow
 
 unlock_user = workflow("unlock-user", users.WhichUser, entity="user", audit="unlock_user", allow=ADMINS)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import appointments, notices
-from backhaul.dispatch.appointment_forms import AppointmentChange
-from backhaul.dispatch.appointments import Appointment
 from backhaul.dispatch.changes import Changed
+from backhaul.dispatch.messages import notices
 from backhaul.dispatch.office import STAFF, workflow
+from backhaul.dispatch.trips import appointments
+from backhaul.dispatch.trips.appointment_forms import AppointmentChange
+from backhaul.dispatch.trips.appointments import Appointment
 from backhaul.dispatch.workflows.appointment_tasks import following, put_calendar_event
 from backhaul.dispatch.workflows.save_appointment import answered
 

@@ -7,11 +7,12 @@ from uuid import UUID
 from backhaul.core.store import Actor, Tx
 from backhaul.core.task import Later
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import clients, wanted_times
 from backhaul.dispatch.changes import Changed
-from backhaul.dispatch.client_forms import ADDRESS, SECOND_ADDRESS, ClientChange
-from backhaul.dispatch.clients import QUO_FIELDS, Client
+from backhaul.dispatch.clients import clients
+from backhaul.dispatch.clients.clients import QUO_FIELDS, Client
+from backhaul.dispatch.clients.forms import ADDRESS, SECOND_ADDRESS, ClientChange
 from backhaul.dispatch.office import STAFF, workflow
+from backhaul.dispatch.travel import wanted_times
 from backhaul.dispatch.workflows.add_client import calculate_clinic_travel_times, calculate_drive_times, sync_quo
 
 update_client = workflow(

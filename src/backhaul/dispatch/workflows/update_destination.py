@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import destinations
-from backhaul.dispatch.destinations import ADDRESS, DestinationChange, NewDestination
+from backhaul.dispatch.destinations import destinations
+from backhaul.dispatch.destinations.destinations import ADDRESS, DestinationChange, NewDestination
 from backhaul.dispatch.office import LEAD, workflow
 from backhaul.dispatch.stale import check_fresh
 from backhaul.dispatch.workflows.add_destination import calculate_travel_times

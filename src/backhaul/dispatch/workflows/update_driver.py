@@ -5,13 +5,13 @@ from __future__ import annotations
 from backhaul.core.store import Actor, Row, Tx
 from backhaul.core.task import Later
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import drivers
-from backhaul.dispatch.appointments import Appointment
 from backhaul.dispatch.changes import Changed
-from backhaul.dispatch.driver_forms import DriverChange
-from backhaul.dispatch.drivers import HOME, DriverRecord
+from backhaul.dispatch.drivers import drivers
+from backhaul.dispatch.drivers.drivers import HOME, DriverRecord
+from backhaul.dispatch.drivers.forms import DriverChange
 from backhaul.dispatch.office import LEAD, workflow
 from backhaul.dispatch.stale import check_fresh
+from backhaul.dispatch.trips.appointments import Appointment
 from backhaul.dispatch.workflows.add_driver import (
     answered,
     calculate_driver_drive_times,

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import appointments
-from backhaul.dispatch.appointment_forms import Assignment
-from backhaul.dispatch.appointments import Clash
 from backhaul.dispatch.office import LEAD, workflow
+from backhaul.dispatch.trips import appointments
+from backhaul.dispatch.trips.appointment_forms import Assignment
+from backhaul.dispatch.trips.appointments import Clash
 from backhaul.dispatch.workflows.update_appointment import saved
 
 update_driver_assignment = workflow(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import invoices
-from backhaul.dispatch.invoice_forms import InvoiceStatus, OneInvoice
+from backhaul.dispatch.invoices import invoices
+from backhaul.dispatch.invoices.forms import InvoiceStatus, OneInvoice
 from backhaul.dispatch.office import LEAD, workflow
 from backhaul.dispatch.workflows.create_invoice import answered
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import messages
-from backhaul.dispatch.messages import TemplateChange
+from backhaul.dispatch.messages import messages
+from backhaul.dispatch.messages.messages import TemplateChange
 from backhaul.dispatch.office import ADMINS, workflow
 
 update_message_template = workflow(

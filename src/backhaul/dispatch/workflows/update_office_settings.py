@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import office_settings
+from backhaul.dispatch.admin import office_settings
+from backhaul.dispatch.admin.office_settings import SettingsChange
 from backhaul.dispatch.office import ADMINS, workflow
-from backhaul.dispatch.office_settings import SettingsChange
 
 update_office_settings = workflow(
     "update-office-settings", SettingsChange, entity="office_settings", audit="update_settings", allow=ADMINS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backhaul.core.store import Actor, Tx
 from backhaul.core.workflow import Saved
-from backhaul.dispatch import profile
+from backhaul.dispatch.accounts import profile
 from backhaul.dispatch.office import EVERYBODY, workflow
 
 update_user_profile = workflow(

@@ -1,0 +1,1 @@
+"""What the office decides for itself, and how its installation is."""

@@ -1,0 +1,1 @@
+"""Clients: who is driven, and where they live."""

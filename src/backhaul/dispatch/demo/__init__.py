@@ -1,0 +1,1 @@
+"""The demo office: people and places, clients who do not exist, and trips for every day."""

@@ -1,0 +1,1 @@
+"""Destinations: the clinics people are driven to."""

@@ -1,0 +1,1 @@
+"""Drivers: where they start from, when they drive, when they are away."""

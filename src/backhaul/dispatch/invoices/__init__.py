@@ -1,0 +1,1 @@
+"""Invoices: made of ready trips, drawn, mailed, paid."""

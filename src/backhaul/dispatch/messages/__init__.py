@@ -1,0 +1,1 @@
+"""What the office tells people: texts, notices, mails; each once."""

@@ -1,0 +1,1 @@
+"""Where addresses lie, and how long it takes from one to another."""

@@ -1,0 +1,1 @@
+"""Trips: booked as appointments, driven, put into calendars, shown by day and week."""
