@@ -15,6 +15,7 @@ from bench.house import PASSWORD, House
 from bench.stats import Series
 
 SHOTS = 60
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _CREATE = "select create_background_task('client', %s, 'Bench', 'bench_failure', %s, lane => 'nobody')"
 _START = "select changed from start_background_task(%s)"
 _FAIL = "select changed from fail_background_task(%s, %s, %s)"
@@ -23,7 +24,7 @@ _FAIL = "select changed from fail_background_task(%s, %s, %s)"
 async def measure(house: House, *, seconds: float, rate: float) -> list[Series]:
     token, user = house.sign_in("admin")
     found = [Series("failure to the event at the page", await _at_the_page(house, token, user), aim="p95 ≤ 300 ms")]
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if browser:
         found.append(Series("failure to the toast on the screen", await _on_the_screen(house, browser, user), aim="p95 ≤ 300 ms"))
     return found

@@ -19,7 +19,7 @@ from backhaul.core import logs
 from backhaul.core.store import Actor
 from backhaul.core.testing import Database
 from backhaul.core.worker import Worker
-from backhaul.dispatch.app import create_app, workflows
+from backhaul.dispatch.app import create_app, put_on, workflows
 from backhaul.dispatch.office import Office
 from backhaul.dispatch.settings import Settings, load
 from tests.conftest import as_login
@@ -126,9 +126,15 @@ def settings_for(home: Path, **env: str) -> Settings:
     return load(env={"BACKHAUL_HOME": str(home), "BACKHAUL_SERVICE_KEY": SERVICE_KEY, **env})
 
 
-async def running(settings: Settings, database: Database, office: Office | None = None) -> AsyncIterator[Api]:
-    """The application while it runs, as `async with contextmanager(running)(…)` or a fixture's body."""
-    app = create_app(settings, as_login(database.dsn))
+async def running(
+    settings: Settings, database: Database, office: Office | None = None, app: FastAPI | None = None
+) -> AsyncIterator[Api]:
+    """The application while it runs, as `async with contextmanager(running)(…)` or a fixture's body.
+
+    app: one that was built before, for settings that are no different where it is built by them.
+    """
+    app = app or create_app(settings, "")
+    put_on(app, settings, as_login(database.dsn), connections=1)  # one is soon warm
     async with app.router.lifespan_context(app):
         if office is not None:
             app.state.worker = Worker(app.state.store, workflows, office)
@@ -143,8 +149,15 @@ def plain_logs() -> None:
     structlog.configure(processors=[structlog.processors.add_log_level, logs.only_where, structlog.processors.KeyValueRenderer()])
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """The application of all tests that leave its endpoints as they are: building it takes longer than most of them."""
+    return create_app(settings_for(tmp_path_factory.mktemp("home")), "")
+
+
 @pytest.fixture
 async def api(
+    built: FastAPI,
     database: Database,
     tmp_path: Path,
     maps: FakeMaps,
@@ -155,7 +168,7 @@ async def api(
     mail: FakeMail,
 ) -> AsyncIterator[Api]:
     outside = Office(maps=maps, quo=quo, texts=texts, notices=slack, calendars=calendars, mail=mail, portal_url=PORTAL)
-    async for one in running(settings_for(tmp_path), database, outside):
+    async for one in running(settings_for(tmp_path), database, outside, built):
         yield one
 
 

@@ -15,7 +15,7 @@ from backhaul.core.embedded import EmbeddedPostgres, throwaway_postgres
 from backhaul.core.migrations import migrate
 from backhaul.core.share import share
 from backhaul.core.store import Actor, Store
-from backhaul.core.testing import Clock, Database, TestOffice, copy_of
+from backhaul.core.testing import Clock, Database, TestOffice, copy_of, hold_clock
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
 from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack, FakeTexts
@@ -23,7 +23,7 @@ from tests.far_google import FarGoogle
 from tests.processes import StandIn, Workers, stand_in_process, workers_on
 from tests.trips import Trips
 
-TEMPLATE = "template_office"
+TEMPLATE, HELD = "template_office", "template_office_held"  # its clock runs, or stands still
 
 # how long an example takes is the machine's business; what it shows is ours
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -35,21 +35,24 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     with throwaway_postgres({"max_connections": "200"}) as server:
         server.prepare_database(TEMPLATE)
         migrate(server.dsn(TEMPLATE), share("supabase", "migrations"))
+        with psycopg.connect(server.dsn("postgres", "supabase_admin"), autocommit=True) as admin:
+            admin.execute(f"create database {HELD} template {TEMPLATE} owner postgres".encode())
+        hold_clock(server.dsn(HELD))
         yield server
 
 
 @pytest.fixture
 def database(postgres: EmbeddedPostgres) -> Iterator[Database]:
     """A database whose clock stands still."""
-    with copy_of(postgres, TEMPLATE, held_clock=True) as name:
-        yield Database(postgres.dsn(name))
+    with copy_of(postgres, HELD) as database:
+        yield database
 
 
 @pytest.fixture
 def live_database(postgres: EmbeddedPostgres) -> Iterator[Database]:
     """A database whose clock runs, for real processes."""
-    with copy_of(postgres, TEMPLATE, held_clock=False) as name:
-        yield Database(postgres.dsn(name))
+    with copy_of(postgres, TEMPLATE) as database:
+        yield database
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ def workers(live_database: Database, stand_in: StandIn, tmp_path: Path) -> Itera
 
 @pytest.fixture
 def clock(database: Database) -> Clock:
-    return Clock(database.dsn)
+    return Clock(database)
 
 
 @pytest.fixture
@@ -156,8 +159,8 @@ def admin(database: Database) -> Actor:
 @pytest.fixture(scope="module")
 def standing_trips(postgres: EmbeddedPostgres) -> Iterator[Trips]:
     """One for all tests of a file, which leave it as it is."""
-    with copy_of(postgres, TEMPLATE, held_clock=True) as name:
-        yield Trips(Database(postgres.dsn(name)))
+    with copy_of(postgres, HELD) as database:
+        yield Trips(database)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from psycopg import sql
 from backhaul.core.embedded import EmbeddedPostgres
 from backhaul.core.store import Actor, Row
 from backhaul.core.testing import Database, copy_of
-from tests.conftest import TEMPLATE
+from tests.conftest import HELD
 
 ROLES = ("anon", "authenticated", "service_role", "authenticator")
 APP_ROLES = ("admin", "supervisor", "booking_agent", "driver", "client")
@@ -329,8 +329,8 @@ _NEW_CLIENT: LiteralString = (
 @pytest.fixture(scope="module")
 def house(postgres: EmbeddedPostgres) -> Iterator[House]:
     """One for all tests that leave it as it is."""
-    with copy_of(postgres, TEMPLATE, held_clock=True) as name:
-        yield House(Database(postgres.dsn(name)))
+    with copy_of(postgres, HELD) as database:
+        yield House(database)
 
 
 @pytest.fixture

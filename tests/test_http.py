@@ -121,15 +121,16 @@ async def test_answers_are_not_kept_by_anybody_and_pages_are_asked_for_again(api
 
 
 @pytest.mark.parametrize("path", ["/webhook/record.csv", "/events/record.csv", "/sandbox/record.csv"])
-async def test_what_the_office_answers_is_never_kept_whatever_its_type(api: Api, path: str) -> None:
+async def test_what_the_office_answers_is_never_kept_whatever_its_type(database: Database, tmp_path: Path, path: str) -> None:
     """(14.3.2) Also a list that is carried away as a file, whatever its endpoint says of caching."""
 
     async def record() -> Response:
         return Response("K1234567", media_type="text/csv", headers={"cache-control": "public, max-age=60"})
 
-    api.app.add_api_route(path, record)
-    answer = await api.get(path)
-    assert (answer.headers["cache-control"], answer.headers["content-type"]) == ("no-store", "text/csv; charset=utf-8")
+    async for api in running(settings_for(tmp_path), database):
+        api.app.add_api_route(path, record)
+        answer = await api.get(path)
+        assert (answer.headers["cache-control"], answer.headers["content-type"]) == ("no-store", "text/csv; charset=utf-8")
 
 
 async def test_text_says_its_encoding(api: Api) -> None:

@@ -25,7 +25,7 @@ TEXT = "Your session has expired due to inactivity. Please log in again."
 
 @pytest.fixture
 def clock(api: Api) -> Clock:
-    return Clock(api.database.dsn)
+    return Clock(api.database)
 
 
 class Page:

@@ -330,7 +330,7 @@ def test_many_creators_and_workers_of_few_keys_lose_no_request_and_never_run_two
         with psycopg.connect(live_database.dsn, autocommit=True) as connection:
             together.wait()
             for _ in range(stop_after * 3):
-                _work_on_one(connection, chance, f"worker {number}")
+                _work_on_one(connection, chance, f"worker {number}", hands)
 
     with ThreadPoolExecutor(8) as threads:
         everybody = [threads.submit(save, n) for n in range(4)] + [threads.submit(work, n) for n in range(4)]

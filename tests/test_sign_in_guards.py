@@ -24,7 +24,7 @@ COOKIE = {"x-requested-with": "XMLHttpRequest"}
 
 @pytest.fixture
 def clock(api: Api) -> Clock:
-    return Clock(api.database.dsn)
+    return Clock(api.database)
 
 
 async def sign_in(api: Api, username: str, password: str = PASSWORD, **body: object) -> httpx.Response:

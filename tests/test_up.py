@@ -321,7 +321,7 @@ def _a_mail_is_shown_on_the_terminal(running: Running, link: str) -> None:
 def _a_client_is_saved_and_measured(agent: Person) -> None:
     assert agent.get("/webhook/get-clients", limit=1)["count"] >= 10  # the demo's own
     for task_id in agent.add("K8000001").values():
-        assert agent.until_done(task_id)["attempt"] == 1
+        agent.until_done(task_id)
     client = agent.get("/webhook/get-client", knumber="K8000001")
     assert client["client"]["drive_times"]["count"] == 12
     assert client["client"]["openphone_contact_id"]

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -130,11 +130,12 @@ def moments(
 ) -> Iterator[Moments]:
     """A database of their own, since a worker that waits to take over is started once."""
     home = tmp_path_factory.mktemp("moments")
-    with copy_of(postgres, TEMPLATE, held_clock=False) as name:
-        database = Database(postgres.dsn(name))
-        with workers_on(as_login(database.dsn), stand_in_of_module.address, home) as workers:
-            (successor,) = workers.start()
-            yield Moments(database, workers, successor)
+    with (
+        copy_of(postgres, TEMPLATE) as database,
+        workers_on(as_login(database.dsn), stand_in_of_module.address, home) as workers,
+    ):
+        (successor,) = workers.start()
+        yield Moments(database, workers, successor)
 
 
 @dataclass(frozen=True)
@@ -247,9 +248,8 @@ async def test_an_idle_worker_told_to_stop_is_gone_in_a_moment(workers: Workers,
 
 async def test_a_worker_outlives_a_crash_of_the_database_and_carries_on(tmp_path: Path, stand_in: StandIn) -> None:
     home = tmp_path / "database"
-    with EmbeddedPostgres(home, fsync=False) as postgres:
-        migrate(postgres.dsn(), share("supabase", "migrations"))
-        database = Database(postgres.dsn())
+    with EmbeddedPostgres(home, fsync=False) as postgres, closing(Database(postgres.dsn())) as database:
+        migrate(database.dsn, share("supabase", "migrations"))
         with workers_on(as_login(database.dsn), stand_in.address, tmp_path) as workers:
             (worker,) = workers.start()
             stand_in.order(service="quo", fault="hold", method="POST", times=1)

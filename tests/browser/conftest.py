@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,7 +12,9 @@ from playwright.async_api import Browser, async_playwright, expect
 from tests.browser.person import Person
 from tests.browser.portal import Portal
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+_FAILED = pytest.StashKey[bool]()
 
 People = Callable[..., Awaitable[Person]]
 Faults = Callable[..., None]
@@ -32,6 +34,13 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         portal.stop()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[_FAILED] = report.failed
+    return report
+
+
 @asynccontextmanager
 async def launch() -> AsyncIterator[Browser]:
     """The system's Chromium where there is one, else Playwright's own."""
@@ -49,7 +58,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def person(portal: Portal, browser: Browser) -> AsyncIterator[People]:
+async def person(portal: Portal, browser: Browser, request: pytest.FixtureRequest) -> AsyncIterator[People]:
     """Opens a browser for one more person: `await person(dark=True, phone=True)`.
 
     It stands far from Halifax, so that a time shown in the browser's zone would be seen. `at`: another portal than the run's own.
@@ -69,6 +78,9 @@ async def person(portal: Portal, browser: Browser) -> AsyncIterator[People]:
         return people[-1]
 
     yield enter
+    if request.node.stash.get(_FAILED, False):
+        for one in people:
+            print(await one.account())  # noqa: T201  (shown with the failure)
     for one in people:
         await one.page.context.close()
     assert [note for one in people for note in one.amiss] == []

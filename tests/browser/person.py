@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import ConsoleMessage, Dialog, Error, Page, expect
+from playwright.async_api import ConsoleMessage, Dialog, Error, Page, Request, Response, expect
 
 from tests.browser.portal import PASSWORD, Portal, new_number
 
@@ -38,9 +40,12 @@ class Person:
     portal: Portal
     page: Page
     amiss: list[str] = field(default_factory=list)
+    _asked_for: deque[str] = field(default_factory=lambda: deque(maxlen=40))
     _checking: bool = False
 
     def __post_init__(self) -> None:
+        self.page.on("response", self._answered)
+        self.page.on("requestfailed", self._unanswered)
         self.page.on("console", self._heard)
         self.page.on("pageerror", self._broke)
         self.page.on("dialog", self._asked)
@@ -124,6 +129,26 @@ class Person:
             await line.detach()
         found: list[str] = json.loads(answer["result"]["value"])
         return found
+
+    async def account(self) -> str:
+        """What is before this person and what the page has asked for: for whoever reads why a test failed."""
+        try:
+            focus = await self.page.evaluate("document.activeElement?.outerHTML.slice(0, 300)")
+            seen = await self.page.locator("body").inner_text(timeout=2_000)
+        except Error as error:
+            focus, seen = "nobody knows", str(error)
+        return "\n".join([self.page.url, f"focus: {focus}", *self._asked_for, seen])
+
+    def _answered(self, response: Response) -> None:
+        self._note(response.request, str(response.status))
+
+    def _unanswered(self, request: Request) -> None:
+        self._note(request, request.failure or "no answer")
+
+    def _note(self, request: Request, outcome: str) -> None:
+        if request.resource_type in ("fetch", "document"):
+            path = request.url.removeprefix(self.portal.url)
+            self._asked_for.append(f"{datetime.now(UTC):%H:%M:%S.%f} {request.method} {path} {outcome}")
 
     def _heard(self, message: ConsoleMessage) -> None:
         refused = message.text.startswith("Failed to load resource")  # the browser's own note on a 4xx

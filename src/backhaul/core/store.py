@@ -171,12 +171,17 @@ class Store:
 async def _still_there(connection: Connection) -> None:
     """Whether a connection that lay idle is still alive, so that a restart of the database costs no request.
 
-    An idle connection is silent. Only one with something to say, which is nearly always its end, is worth a round trip.
+    Only one that spoke is worth a round trip.
     """
+    if spoke(connection):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+def spoke(connection: psycopg.Connection[Any] | Connection) -> bool:
+    """Whether an idle connection has something to say. It is silent as a rule; what it says is nearly always its end."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
-        await AsyncConnectionPool.check_connection(connection)
+    return bool(poll.poll(0))
 
 
 async def _become_service(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, LiteralString
@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from backhaul.core.embedded import EmbeddedPostgres
-from backhaul.core.store import Actor, Row, Store
+from backhaul.core.store import Actor, Row, Store, spoke
 from backhaul.core.task import OfficeT
 from backhaul.core.worker import Worker
 from backhaul.core.workflow import FormT, Reply, Workflow, Workflows
@@ -32,45 +32,25 @@ create or replace function public.task_now() returns timestamptz
 _IMPATIENT = "-c statement_timeout=60s"  # a test that waits for a lock which its own thread holds fails, and does not hang
 
 
+def hold_clock(dsn: str) -> None:
+    """Makes the clock of this database stand still, and that of each copy made of it."""
+    with psycopg.connect(dsn, autocommit=True) as database:
+        database.execute(_CLOCK)
+
+
 @contextmanager
-def copy_of(postgres: EmbeddedPostgres, template: str, *, held_clock: bool) -> Iterator[str]:
-    """A database of its own for one test, copied from `template` in milliseconds; its name. Dropped afterwards."""
+def copy_of(postgres: EmbeddedPostgres, template: str) -> Iterator[Database]:
+    """A database of its own for one test, copied from `template` in milliseconds, and dropped afterwards."""
     name = f"test_{uuid4().hex[:12]}"
-    admin = postgres.dsn("postgres", "supabase_admin")
-    with psycopg.connect(admin, autocommit=True) as server:
-        server.execute(
-            sql.SQL("create database {} template {} owner postgres").format(sql.Identifier(name), sql.Identifier(template))
-        )
-        if held_clock:
-            with psycopg.connect(postgres.dsn(name), autocommit=True) as database:
-                database.execute(_CLOCK)
+    # File by file: the usual strategy writes each page to the log as well, which takes three times as long.
+    create = sql.SQL("create database {} template {} owner postgres strategy file_copy")
+    with psycopg.connect(postgres.dsn("postgres", "supabase_admin"), autocommit=True) as server:
+        server.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         try:
-            yield name
+            with closing(Database(postgres.dsn(name))) as database:
+                yield database
         finally:
             server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-
-
-class Clock:
-    """The database's clock, held. `advance` moves it."""
-
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-
-    @property
-    def now(self) -> datetime:
-        with psycopg.connect(self._dsn, autocommit=True) as database:
-            row = database.execute("select now from testing.clock").fetchone()
-        assert row is not None  # noqa: S101  (the table is ours and holds one row)
-        return datetime.fromtimestamp(row[0].timestamp(), UTC)
-
-    def advance(self, **by: float) -> None:
-        """By the arguments of timedelta: advance(minutes=31)."""
-        with psycopg.connect(self._dsn, autocommit=True) as database:
-            database.execute("update testing.clock set now = now + %s", (timedelta(**by),))
-
-    def set(self, moment: datetime) -> None:
-        with psycopg.connect(self._dsn, autocommit=True) as database:
-            database.execute("update testing.clock set now = %s", (moment,))
 
 
 class Database:
@@ -78,9 +58,14 @@ class Database:
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
+        self._idle: list[psycopg.Connection[Row]] = []
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
     def all(self, statement: LiteralString, *params: Any) -> list[Row]:
-        with psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row, options=_IMPATIENT) as database:
+        with self._connection() as database:
             cursor = database.execute(statement, params or None)
             return cursor.fetchall() if cursor.description else []
 
@@ -92,6 +77,22 @@ class Database:
 
     def value(self, statement: LiteralString, *params: Any) -> Any:
         return next(iter(self.one(statement, *params).values()))
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Row]]:
+        """One that no other thread uses meanwhile; kept for the next, since the first statements of each are slow."""
+        connection = self._idle.pop() if self._idle else None
+        if connection is not None and spoke(connection):  # its server has gone, with this test's doing
+            connection.close()
+            connection = None
+        connection = connection or psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row, options=_IMPATIENT)
+        try:
+            yield connection
+        finally:
+            if connection.broken:
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     @contextmanager
     def acting(self, role: str, claims: Mapping[str, Any] | None = None) -> Iterator[psycopg.Connection[Row]]:
@@ -117,6 +118,24 @@ class Database:
             "insert into user_sessions (user_id, expires_at) values (%s, task_now() + interval '7 days') returning id", user
         )
         return Actor(user, role, name, session)
+
+
+class Clock:
+    """The database's clock, held. `advance` moves it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._database.value("select now from testing.clock").timestamp(), UTC)
+
+    def advance(self, **by: float) -> None:
+        """By the arguments of timedelta: advance(minutes=31)."""
+        self._database.all("update testing.clock set now = now + %s", timedelta(**by))
+
+    def set(self, moment: datetime) -> None:
+        self._database.all("update testing.clock set now = %s", moment)
 
 
 @dataclass

@@ -50,42 +50,23 @@ from backhaul.dispatch.trips.dashboard_api import dashboard_endpoints
 from backhaul.dispatch.trips.trip_api import trip_endpoints
 from backhaul.dispatch.workflows import add_client, all_of_them
 
-__all__ = ["create_app", "workflows"]
+__all__ = ["create_app", "put_on", "workflows"]
 
 workflows = all_of_them()
 
 
 def create_app(settings: Settings, dsn: str) -> FastAPI:
     """The application. dsn: a login that may become `authenticated` and `service_role`. It opens its own connections."""
-
-    @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
-        store = Store(dsn, at_least=4, at_most=20, pooled=settings["database_pooled"])
-        await store.open()
-        tokens = Tokens(settings.jwt_secret)
-        passwords = Passwords()
-        sessions = Sessions(store, tokens, passwords)
-        stream = Stream(store, listen_to=settings["session_url"])
-        await stream.open()
-        async with outside(settings, SharedLimits(store)) as office:
-            app.state.store, app.state.tokens, app.state.sessions, app.state.stream = store, tokens, sessions, stream
-            app.state.accounts = Accounts(store, passwords, sessions, password_rules(settings))
-            app.state.worker = Worker(store, workflows, office, name=f"api:{worker_name()}")
-            yield
-        await stream.close()
-        await store.close()
-
     app = FastAPI(
         title="Backhaul",
         version=version("backhaul"),
         summary="Save now, haul the slow work in the background, speak only when something failed.",
-        lifespan=life,
+        lifespan=_life,
         docs_url=None,
         redoc_url=None,
         default_response_class=Answer,
     )
-    app.state.settings = settings
-    app.state.service_key = settings.service_key
+    put_on(app, settings, dsn)
     app.state.audit_log = audit_log(workflows)
     answer_errors(app)
     shape = shaper(workflows.label)
@@ -116,6 +97,34 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
     _pages(app)
     app.add_middleware(Manners, realtime=_realtime(settings["supabase_url"]), https=settings.public_address.startswith("https:"))
     return app
+
+
+def put_on(app: FastAPI, settings: Settings, dsn: str, *, connections: int = 4) -> None:
+    """What the application stands on when it starts; it may be put on something else once it has stopped.
+
+    connections: how many it opens before anybody asks; more come as they are needed.
+    """
+    app.state.settings, app.state.dsn, app.state.connections = settings, dsn, connections
+    app.state.service_key = settings.service_key
+
+
+@asynccontextmanager
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    store = Store(app.state.dsn, at_least=app.state.connections, at_most=20, pooled=settings["database_pooled"])
+    await store.open()
+    tokens = Tokens(settings.jwt_secret)
+    passwords = Passwords()
+    sessions = Sessions(store, tokens, passwords)
+    stream = Stream(store, listen_to=settings["session_url"])
+    await stream.open()
+    async with outside(settings, SharedLimits(store)) as office:
+        app.state.store, app.state.tokens, app.state.sessions, app.state.stream = store, tokens, sessions, stream
+        app.state.accounts = Accounts(store, passwords, sessions, password_rules(settings))
+        app.state.worker = Worker(store, workflows, office, name=f"api:{worker_name()}")
+        yield
+    await stream.close()
+    await store.close()
 
 
 def _workflow_endpoints() -> APIRouter:

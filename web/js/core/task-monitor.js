@@ -252,13 +252,21 @@ class TaskMonitor {
 
   static watchPage() {
     document.addEventListener("auth:signed-in", () => TaskMonitor.init())
+    document.addEventListener("auth:ready", () => TaskMonitor.#begin())
     document.addEventListener("auth:signed-out", () => TaskMonitor.stop())
     document.addEventListener("visibilitychange", () => (document.hidden ? TaskMonitor.#hidden() : TaskMonitor.#shown()))
+    // Older pages ask nobody for leave (requireAuth); theirs begins half a second after they are there.
+    document.addEventListener("DOMContentLoaded", () => setTimeout(() => TaskMonitor.#begin(), 500))
     window.addEventListener("online", () => TaskMonitor.#shown())
     window.addEventListener("offline", () => {
       TaskMonitor.#line?.drop()
       TaskMonitor.#showState()
     })
+  }
+
+  /** Where there is somebody to tell, and unless it runs already. */
+  static #begin() {
+    if (window.TaskNotifications && JWTManager.isAuthenticated() && !TaskMonitor.isInitialized) TaskMonitor.init()
   }
 
   static #hidden() {
@@ -279,9 +287,3 @@ class TaskMonitor {
 
 window.TaskMonitor = TaskMonitor
 TaskMonitor.watchPage()
-// Half a second after the page is there, as older pages expect; a sign-in on the page itself starts it at once.
-document.addEventListener("DOMContentLoaded", () =>
-  setTimeout(() => {
-    if (window.TaskNotifications && JWTManager.isAuthenticated() && !TaskMonitor.isInitialized) TaskMonitor.init()
-  }, 500),
-)
