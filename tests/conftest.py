@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import hypothesis
@@ -14,14 +14,14 @@ from psycopg.rows import dict_row
 from backhaul.core.embedded import EmbeddedPostgres, throwaway_postgres
 from backhaul.core.migrations import migrate
 from backhaul.core.share import share
-from backhaul.core.store import Actor, Store
+from backhaul.core.store import Actor, Store, Tx
 from backhaul.core.testing import Clock, Database, TestOffice, copy_of, hold_clock
 from backhaul.dispatch.app import workflows
 from backhaul.dispatch.office import Office
 from tests.fakes import PORTAL, FakeCalendars, FakeMail, FakeMaps, FakeQuo, FakeSlack, FakeTexts
 from tests.far_google import FarGoogle
 from tests.processes import StandIn, Workers, stand_in_process, workers_on
-from tests.trips import Trips
+from tests.trips import As, Trips
 
 TEMPLATE, HELD = "template_office", "template_office_held"  # its clock runs, or stands still
 
@@ -174,6 +174,17 @@ def trips(standing_trips: Trips) -> Iterator[Trips]:
 @pytest.fixture
 def own_trips(database: Database) -> Trips:
     return Trips(database)
+
+
+@pytest.fixture
+def as_(own_trips: Trips, store: Store) -> As:
+    @asynccontextmanager
+    async def transaction(role: str) -> AsyncIterator[Tx]:
+        who = own_trips.people[role]
+        async with store.person(who.id, who.session_id) as (tx, _):
+            yield tx
+
+    return transaction
 
 
 def as_login(dsn: str) -> str:

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import date, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from backhaul.core.errors import NotFound
-from backhaul.core.store import Store, Tx
 from backhaul.core.testing import Database
 from backhaul.dispatch.trips import appointment_lists
 from backhaul.dispatch.trips.appointment_lists import Wanted
 from backhaul.dispatch.wall_time import read_moment
-from tests.trips import NINE, Trips
+from tests.trips import NINE, As, Trips
 
 DAY = date(2026, 12, 1)
-
-
-class As(Protocol):
-    def __call__(self, role: str) -> AbstractAsyncContextManager[Tx]: ...
-
-
-@pytest.fixture
-def as_(own_trips: Trips, store: Store) -> As:
-    @asynccontextmanager
-    async def transaction(role: str) -> AsyncIterator[Tx]:
-        who = own_trips.people[role]
-        async with store.person(who.id, who.session_id) as (tx, _):
-            yield tx
-
-    return transaction
 
 
 @pytest.mark.parametrize("newest_first", [False, True])

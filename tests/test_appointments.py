@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from pydantic import ValidationError
 
 from backhaul.core.errors import Conflict, Forbidden, NotFound, Problem, Rejected
-from backhaul.core.store import Store, Tx
 from backhaul.core.testing import Database
-from backhaul.dispatch.forms import Form, rejected
+from backhaul.dispatch.forms import rejected
 from backhaul.dispatch.trips import appointments
 from backhaul.dispatch.trips.appointment_forms import (
     AppointmentChange,
@@ -25,35 +22,12 @@ from backhaul.dispatch.trips.appointment_forms import (
     NewAppointments,
     OneAppointment,
 )
-from tests.trips import NINE, Trips
+from tests.trips import NINE, As, Trips, faults
 
 BOOKING: dict[str, Any] = {
     "knumber": "k1234567", "appointmentDateTime": "2026-12-01T13:00:00Z", "location": "QEII", "locationAddress": "2 Clinic Rd",
     "status": "completed", "notes": "", "pickupTime": "2026-01-01T00:00:00Z",
 }  # fmt: skip
-
-
-class As(Protocol):
-    def __call__(self, role: str) -> AbstractAsyncContextManager[Tx]: ...
-
-
-@pytest.fixture
-def as_(own_trips: Trips, store: Store) -> As:
-    """A transaction of that person's."""
-
-    @asynccontextmanager
-    async def transaction(role: str) -> AsyncIterator[Tx]:
-        who = own_trips.people[role]
-        async with store.person(who.id, who.session_id) as (tx, _):
-            yield tx
-
-    return transaction
-
-
-def faults(form: type[Form], sent: object) -> dict[str, str]:
-    with pytest.raises(ValidationError) as refused:
-        form.model_validate(sent)
-    return rejected(refused.value, form).fields
 
 
 def booking(**changed: Any) -> NewAppointment:

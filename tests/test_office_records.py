@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import date, time
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -15,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from backhaul.core.errors import Conflict, Forbidden, NotFound, Rejected
-from backhaul.core.store import Store, Tx
+from backhaul.core.store import Store
 from backhaul.core.testing import Clock, Database
 from backhaul.dispatch.admin import office_settings
 from backhaul.dispatch.admin.office_settings import SettingsChange
@@ -23,10 +21,9 @@ from backhaul.dispatch.destinations import destinations
 from backhaul.dispatch.destinations.destinations import DestinationChange, NewDestination
 from backhaul.dispatch.drivers import drivers
 from backhaul.dispatch.drivers.forms import DriverChange, NewDriver, NewTimeOff, TimeOffChange
-from backhaul.dispatch.forms import Form, rejected
 from backhaul.dispatch.trips import calendar_events
 from backhaul.outside.maps import Found, Point
-from tests.trips import NINE, Trips, refusal
+from tests.trips import NINE, As, Trips, faults, refusal
 
 DEE: dict[str, Any] = {
     "first_name": "Dee", "last_name": "Novo", "email": "Dee@Example.Test", "phone": "902-555-0144", "gender": "Female",
@@ -34,27 +31,6 @@ DEE: dict[str, Any] = {
     "home_postal_code": "b2n5a1",
 }  # fmt: skip
 PLACE = {"name": "New Clinic", "address": "5 Main St", "city": "Truro", "province": "ns", "postalCode": "b2n5a1"}
-
-
-class As(Protocol):
-    def __call__(self, role: str) -> AbstractAsyncContextManager[Tx]: ...
-
-
-@pytest.fixture
-def as_(own_trips: Trips, store: Store) -> As:
-    @asynccontextmanager
-    async def transaction(role: str) -> AsyncIterator[Tx]:
-        who = own_trips.people[role]
-        async with store.person(who.id, who.session_id) as (tx, _):
-            yield tx
-
-    return transaction
-
-
-def faults(form: type[Form], sent: object) -> dict[str, str]:
-    with pytest.raises(ValidationError) as refused:
-        form.model_validate(sent)
-    return rejected(refused.value, form).fields
 
 
 # ── Drivers ──

@@ -11,7 +11,8 @@ import pytest
 
 from backhaul.core.errors import Problem
 from backhaul.core.share import share
-from backhaul.dispatch.settings import SETTINGS, Settings, home_folder, load
+from backhaul.dispatch.setting_list import SETTINGS
+from backhaul.dispatch.settings import Settings, home_folder, load
 from tests.far_google import KEY, key_file
 
 SECRET = "swordfish-swordfish-swordfish-swordfish"

@@ -7,24 +7,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Protocol
 from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
+from pydantic import ValidationError
 
-from backhaul.core.store import Actor, Row
+from backhaul.core.store import Actor, Row, Tx
 from backhaul.core.testing import Database
+from backhaul.dispatch.forms import Form, rejected
 from backhaul.dispatch.wall_time import read_moment
 
 NINE = read_moment("2026-12-01 09:00")
 """A Tuesday morning at the office, a week ahead of the tests' clock."""
+
+
+class As(Protocol):
+    """A transaction of that person's."""
+
+    def __call__(self, role: str) -> AbstractAsyncContextManager[Tx]: ...
+
+
+def faults(form: type[Form], sent: object) -> dict[str, str]:
+    """What such a form would be refused for, by field."""
+    with pytest.raises(ValidationError) as refused:
+        form.model_validate(sent)
+    return rejected(refused.value, form).fields
 
 
 class Undone(Database):

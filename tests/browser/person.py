@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import ConsoleMessage, Dialog, Error, Page, Request, Response, expect
+from playwright.async_api import ConsoleMessage, Dialog, Error, Page, Request, Response, Route, expect
 
 from tests.browser.portal import PASSWORD, Portal, new_number
 
@@ -161,3 +161,19 @@ class Person:
     async def _asked(self, dialog: Dialog) -> None:
         self.amiss.append(f"dialog: {dialog.message}")
         await dialog.dismiss()
+
+
+async def lose_the_first_answer(page: Page, verb: str) -> list[str]:
+    """The server does what it is asked the first time, but its answer is lost. Returns the idempotency keys, as they are sent."""
+    keys: list[str] = []
+
+    async def pass_on(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 1:
+            await route.continue_()
+            return
+        await route.fetch()
+        await route.abort()
+
+    await page.route(f"**/{verb}", pass_on)
+    return keys

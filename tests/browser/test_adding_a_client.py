@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Faults, People
+from tests.browser.person import lose_the_first_answer
 from tests.browser.portal import Portal, new_number
 
 
@@ -97,17 +99,7 @@ async def test_saving_again_after_the_answer_was_lost_saves_once(person: People,
     agent = await person()
     await agent.come_back("agent", "clients.html")
     number = new_number()
-    keys: list[str] = []
-
-    async def lose_the_first_answer(route: Route) -> None:
-        keys.append(route.request.headers["idempotency-key"])
-        if len(keys) > 1:
-            await route.continue_()
-            return
-        await route.fetch()
-        await route.abort()
-
-    await agent.page.route("**/add-client", lose_the_first_answer)
+    keys = await lose_the_first_answer(agent.page, "add-client")
     await agent.add_client(number, "Lois", "Twice")
     await expect(agent.page.locator(".form-summary")).to_contain_text("What you typed is kept")
     assert clients_of(portal, number) == 1
@@ -115,6 +107,33 @@ async def test_saving_again_after_the_answer_was_lost_saves_once(person: People,
     await expect(agent.page.locator("#clientRows").get_by_text(number)).to_be_visible()
     assert keys[0] == keys[1]
     assert clients_of(portal, number) == 1
+
+
+async def test_a_form_on_its_way_stays_open_until_the_server_has_answered_it(person: People, portal: Portal) -> None:
+    agent = await person()
+    await agent.come_back("agent", "clients.html")
+    number = new_number()
+    answered = asyncio.Event()
+
+    async def take_long(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    await agent.page.route("**/add-client", take_long)
+    await agent.add_client(number, "Slow", "Line")
+    dialog = agent.page.locator("#addClientModal")
+    await expect(dialog.get_by_role("button", name="Saving…")).to_have_attribute("aria-disabled", "true")
+    await agent.press("Escape", "Escape")
+    await dialog.get_by_role("button", name="Not now").click(force=True)
+    await expect(dialog).to_be_visible()
+    answered.set()
+    await expect(agent.page.locator("#clientRows").get_by_text(number)).to_be_visible()
+    await expect(dialog).to_be_hidden()
+    await agent.page.get_by_role("button", name="Add client").click()
+    await expect(dialog.get_by_role("button", name="Save client")).to_be_visible()
+    await expect(dialog.get_by_label("Last name", exact=True)).to_have_value("")
+    await agent.press("Escape")
+    await expect(dialog).to_be_hidden()
 
 
 async def test_what_was_typed_is_still_there_when_the_form_is_closed_and_opened_again(person: People) -> None:

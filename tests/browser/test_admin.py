@@ -8,10 +8,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Locator, Page, Route, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import Faults, People
-from tests.browser.person import Person
+from tests.browser.person import Person, lose_the_first_answer
 from tests.browser.portal import PASSWORD, Portal
 from tests.browser.test_accessibility import sound
 
@@ -234,17 +234,7 @@ async def test_an_edit_sends_only_what_was_changed_so_that_a_colleagues_work_sta
 async def test_a_double_click_and_a_lost_answer_make_one_account(person: People, portal: Portal) -> None:
     email = f"{uuid4().hex[:8]}@example.test"
     page = (await at_users(person)).page
-    keys: list[str] = []
-
-    async def lose_the_first_answer(route: Route) -> None:
-        keys.append(route.request.headers["idempotency-key"])
-        if len(keys) > 1:
-            await route.continue_()
-            return
-        await route.fetch()
-        await route.abort()
-
-    await page.route("**/create-user", lose_the_first_answer)
+    keys = await lose_the_first_answer(page, "create-user")
     await page.get_by_role("button", name="Add user").click()
     await fill_in(page, email)
     await page.get_by_role("button", name="Create account").dblclick()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import People
 from tests.browser.person import Person
@@ -80,6 +81,25 @@ async def test_settings_are_changed_refused_at_their_field_and_saved_and_nothing
 
 
 # ── Messages ──
+
+
+async def test_what_is_typed_while_the_settings_are_on_their_way_is_not_taken_for_saved(person: People) -> None:
+    page = (await at(person, "settings")).page
+    answered = asyncio.Event()
+
+    async def take_long(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/update-office-settings", take_long)
+    await setting(page, "Business name").fill("Rural Rides")
+    await page.get_by_role("button", name="Save settings").click()
+    await expect(page.get_by_role("button", name="Saving…")).to_be_visible()
+    await setting(page, "Latest reminder").fill("19:30")
+    answered.set()
+    await expect(page.locator("#settingsSaved")).not_to_be_empty()
+    await expect(page.locator("#settingsUnsaved")).to_have_text("Not saved yet: Latest reminder")
+    await expect(setting(page, "Latest reminder")).to_have_value("19:30")
 
 
 async def test_words_are_written_with_chips_seen_filled_in_counted_and_brought_back(person: People) -> None:

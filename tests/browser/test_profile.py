@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.browser.conftest import People
-from tests.browser.person import Person
+from tests.browser.person import Person, lose_the_first_answer
 from tests.browser.portal import PASSWORD, Portal
 from tests.browser.test_accessibility import sound
 
@@ -118,17 +118,7 @@ async def test_an_address_of_somebody_else_is_told_at_its_field(person: People, 
 
 async def test_saving_again_after_the_answer_was_lost_saves_once(person: People, portal: Portal, petra: str) -> None:
     page = await at_profile(await person(), petra)
-    keys: list[str] = []
-
-    async def lose_the_first_answer(route: Route) -> None:
-        keys.append(route.request.headers["idempotency-key"])
-        if len(keys) > 1:
-            await route.continue_()
-            return
-        await route.fetch()
-        await route.abort()
-
-    await page.route("**/update-user-profile", lose_the_first_answer)
+    keys = await lose_the_first_answer(page, "update-user-profile")
     await page.get_by_label("Full name").fill("Petra Once")
     await save(page)
     await said(page, "What you typed is kept")

@@ -14,7 +14,8 @@ from backhaul.core.migrations import migrate as apply_migrations
 from backhaul.core.parent import end_with_parent
 from backhaul.core.share import share
 from backhaul.dispatch.database import database
-from backhaul.dispatch.settings import KEYS, Settings, load
+from backhaul.dispatch.setting_list import KEYS
+from backhaul.dispatch.settings import Settings, load
 from backhaul.dispatch.up import up as start_all
 from backhaul.dispatch.working import work
 

@@ -15,7 +15,8 @@ from backhaul.core.share import share
 from backhaul.dispatch.database import Access
 from backhaul.dispatch.office import Office
 from backhaul.dispatch.outside import outside
-from backhaul.dispatch.settings import SELF_HOSTED, Settings
+from backhaul.dispatch.setting_list import SELF_HOSTED
+from backhaul.dispatch.settings import Settings
 from backhaul.outside import google
 from backhaul.outside.maps import Address, Maps, Place, Point
 

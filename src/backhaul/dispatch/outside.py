@@ -9,7 +9,8 @@ from backhaul.core.limits import Limit
 from backhaul.core.outbound import Limits
 from backhaul.dispatch.messages.stand_in_mail import StandInMail
 from backhaul.dispatch.office import Calendars, Mail, Notices, Office, Texts
-from backhaul.dispatch.settings import SELF_HOSTED, Settings
+from backhaul.dispatch.setting_list import SELF_HOSTED
+from backhaul.dispatch.settings import Settings
 from backhaul.outside import google, quo
 from backhaul.outside.geocoder import Geocoder, NoGeocoder
 from backhaul.outside.google_calendar import GoogleCalendar

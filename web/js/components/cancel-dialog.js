@@ -19,12 +19,10 @@ const CancelDialog = (() => {
       const input = /** @type {HTMLInputElement} */ (
         el("input", { id, name: "cancellation_reason", class: "form-control", maxlength: 500, required: true, autocomplete: "off", "data-label": "Cancellation reason" })
       )
-      const label = el("span", {}, "Cancel the trip")
-      const submit = el("button", { type: "submit", class: "btn btn-danger" }, label)
       const form = /** @type {HTMLFormElement} */ (
         el(
           "form",
-          { novalidate: true, onsubmit: go },
+          { novalidate: true },
           el("header", { class: "dialog-head" }, heading),
           el(
             "div",
@@ -38,33 +36,22 @@ const CancelDialog = (() => {
           el(
             "footer",
             { class: "dialog-foot" },
-            el("button", { type: "button", class: "btn btn-quiet", onclick: () => dialog.close() }, "Keep the trip"),
-            submit,
+            el("button", { type: "button", class: "btn btn-quiet", "data-close": true }, "Keep the trip"),
+            el("button", { type: "submit", class: "btn btn-danger" }, el("span", {}, "Cancel the trip")),
           ),
         )
       )
       const dialog = /** @type {HTMLDialogElement} */ (el("dialog", { class: "form-dialog proof-dialog", "aria-labelledby": heading.id }, form))
 
-      async function go(event) {
-        event.preventDefault()
-        if (submit.getAttribute("aria-disabled") === "true") return
-        const faults = FormFaults.check(form)
-        if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-        FormFaults.clear(form)
-        submit.setAttribute("aria-disabled", "true")
-        label.textContent = "One moment…"
-        try {
-          answer = await APIClient.post("/cancel-appointment", { id: trip.id, cancellation_reason: input.value.trim() })
+      FormSending.init(form, {
+        read: () => ({ id: trip.id, cancellation_reason: input.value.trim() }),
+        send: (body, once) => APIClient.post("/cancel-appointment", body, once),
+        done: (done) => {
+          answer = done
           dialog.close()
-        } catch (error) {
-          FormFaults.show(form, { ...error.fields }, error)
-        } finally {
-          submit.removeAttribute("aria-disabled")
-          label.textContent = "Cancel the trip"
-        }
-      }
-
-      FormFaults.watch(form)
+        },
+        busy: "One moment…",
+      })
       dialog.addEventListener("close", () => {
         dialog.remove()
         resolve(answer)

@@ -3,8 +3,6 @@
 /**
  * The dialog in which a client is added or corrected. The person waits for the save alone; what follows happens in the background, and only its
  * failure is spoken of.
- *
- * One idempotency key per click. It is used again only when the same form is sent once more because nobody knows whether the first arrived.
  * An edit is sent with the version it was made from: whoever saved meanwhile is named, and nothing of theirs is lost.
  */
 const ClientForm = (() => {
@@ -31,7 +29,6 @@ const ClientForm = (() => {
     emergencyContactNumber: "emergency_contact_number",
     primaryClinicId: "primary_clinic_id",
   })
-  let unsure = { body: "", key: "" }
   const draft = RecordDraft.make({
     form: "addClientForm",
     name: "client",
@@ -45,19 +42,18 @@ const ClientForm = (() => {
   let onSaved = (_id, _message, _edited) => {}
 
   /** @param {{onSaved: (clientId: string, message: string, edited: boolean) => void}} options */
-  function init({ onSaved: saved }) {
-    onSaved = saved
-    const dialog = byId("addClientModal")
-    const form = byId("addClientForm")
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      save(form, dialog)
+  function init(options) {
+    ;({ onSaved } = options)
+    const [dialog, form] = [byId("addClientModal"), byId("addClientForm")]
+    FormSending.init(form, {
+      read,
+      send: (body, once) => APIClient.post(draft.editing() ? "/update-client" : "/add-client", body, once),
+      done: saved,
+      refused: draft.refused,
     })
     form.addEventListener("change", ({ target }) => {
       if (Object.hasOwn(TIDY, target.name) && target.value.trim() !== "") target.value = TIDY[target.name](target.value)
     })
-    for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
     dialog.addEventListener("close", draft.keep)
   }
 
@@ -80,11 +76,9 @@ const ClientForm = (() => {
   }
 
   function begin(client) {
-    const form = byId("addClientForm")
     if (client) draft.lay(client)
-    FormFaults.clear(form)
     byId("addClientTitle").textContent = client ? `Edit ${client.firstname} ${client.lastname}` : "Add client"
-    busy(byId("saveClientBtn"), false)
+    FormSending.begin(byId("addClientForm"), client ? "Save changes" : "Save client")
     byId("addClientModal").showModal()
   }
 
@@ -142,35 +136,15 @@ const ClientForm = (() => {
 
   // ── Saving ──
 
-  async function save(form, dialog) {
-    const button = byId("saveClientBtn")
-    if (button.getAttribute("aria-disabled") === "true") return
-    const faults = FormFaults.check(form)
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-
-    FormFaults.clear(form)
-    busy(button, true)
-    const edited = Boolean(draft.editing())
-    const body = read(form)
-    const text = JSON.stringify(body)
-    const key = unsure.body === text ? unsure.key : APIClient.newKey()
-    try {
-      const answer = await APIClient.post(edited ? "/update-client" : "/add-client", body, { idempotencyKey: key })
-      unsure = { body: "", key: "" }
-      draft.forget()
-      dialog.close()
-      onSaved(answer.client_id, answer.message, edited)
-    } catch (error) {
-      unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
-      showRefusal(form, error)
-    } finally {
-      busy(button, false)
-    }
+  function saved(answer) {
+    draft.forget()
+    byId("addClientModal").close()
+    onSaved(answer.client_id, answer.message, Boolean(draft.editing()))
   }
 
-  function read(form) {
+  function read() {
     const editing = draft.editing()
-    const typed = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]))
+    const typed = Object.fromEntries([...new FormData(byId("addClientForm"))].map(([name, value]) => [name, String(value).trim()]))
     const { kNumber, appointmentLength, status, ...rest } = typed
     const length = { appointmentLength: Number(appointmentLength) }
     if (editing) {
@@ -184,20 +158,6 @@ const ClientForm = (() => {
     }
     const given = Object.entries(rest).filter(([name, value]) => !name.startsWith("secondary_") || value !== "")
     return { kNumber, clientData: { ...Object.fromEntries(given), ...length, active: true }, selectedClinicIds: [] }
-  }
-
-  function showRefusal(form, error) {
-    const faults = { ...error.fields }
-    const listed = new Set(Object.values(faults))
-    error.errors.filter((text) => !listed.has(text)).forEach((text, n) => (faults[`other-${n}`] = text))
-    const named = Object.keys(faults).length > 0
-    FormFaults.show(form, faults, named && error.status === 400 ? undefined : error)
-    if (error.code === "stale") draft.offerNewest()
-  }
-
-  function busy(button, on) {
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Saving…" : draft.editing() ? "Save changes" : "Save client"
   }
 
   return Object.freeze({ init, open, edit })

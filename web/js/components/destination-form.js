@@ -9,7 +9,6 @@ const DestinationForm = (() => {
   const FIELDS = ["name", "address", "city", "province", "postal_code", "phone", "email", "notes"]
   const KINDS = Object.freeze({ main: "Main", billing: "Billing", scheduling: "Scheduling", other: "Other" })
   const NEW = "new"
-  let unsure = { body: "", key: "" }
   /** @type {any} the destination that is corrected; null while one is added */
   let editing = null
   /** What was typed and not saved, by destination. @type {Map<string, {values: any, version: number|null}>} */
@@ -18,14 +17,13 @@ const DestinationForm = (() => {
   let onSaved = (_destination, _message) => {}
 
   /** @param {{onSaved: (destination: any, message: string) => void}} options */
-  function init({ onSaved: saved }) {
-    onSaved = saved
-    const dialog = byId("destinationModal")
-    const form = byId("destinationForm")
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      save(form, dialog)
+  function init(options) {
+    ;({ onSaved } = options)
+    const [dialog, form] = [byId("destinationModal"), byId("destinationForm")]
+    FormSending.init(form, {
+      read: () => (editing ? { id: editing.id, version: editing.version, ...values() } : { ...values(), active: true }),
+      send: (body, once) => (editing ? APIClient.put("/update-destination", body, once) : APIClient.post("/add-destination", body, once)),
+      done: saved,
     })
     form.addEventListener("change", ({ target }) => {
       if (target.value.trim() === "") return
@@ -33,7 +31,6 @@ const DestinationForm = (() => {
       if (target.name === "postal_code") target.value = Format.postalCode(target.value)
     })
     byId("addContactBtn").addEventListener("click", () => addContact().querySelector("input").focus())
-    for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
     dialog.addEventListener("close", keep)
   }
 
@@ -41,12 +38,11 @@ const DestinationForm = (() => {
   function open(destination = null, { at = "name" } = {}) {
     const draft = drafts.get(destination?.id ?? NEW)
     editing = destination && { ...destination, version: draft?.version ?? destination.version }
-    FormFaults.clear(byId("destinationForm"))
     fillIn(destination ?? { province: "NS", contacts: [] })
     opened = snapshot()
     if (draft) fillIn(draft.values)
     byId("destinationFormTitle").textContent = destination ? `Edit ${destination.name}` : "Add destination"
-    busy(false)
+    FormSending.begin(byId("destinationForm"), destination ? "Save changes" : "Save destination")
     byId("destinationModal").showModal()
     byId(at).focus()
   }
@@ -122,37 +118,10 @@ const DestinationForm = (() => {
     else drafts.set(editing?.id ?? NEW, { values: JSON.parse(now), version: editing?.version ?? null })
   }
 
-  // ── Saving ──
-
-  async function save(form, dialog) {
-    if (byId("saveDestinationBtn").getAttribute("aria-disabled") === "true") return
-    const faults = FormFaults.check(form)
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-
-    FormFaults.clear(form)
-    busy(true)
-    const body = editing ? { id: editing.id, version: editing.version, ...values() } : { ...values(), active: true }
-    const text = JSON.stringify(body)
-    const key = unsure.body === text ? unsure.key : APIClient.newKey()
-    try {
-      const path = editing ? "/update-destination" : "/add-destination"
-      const answer = await APIClient.request(path, { method: editing ? "PUT" : "POST", body, idempotencyKey: key })
-      unsure = { body: "", key: "" }
-      opened = snapshot()
-      dialog.close()
-      onSaved(answer.data.destination, answer.message)
-    } catch (error) {
-      unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
-      FormFaults.show(form, { ...error.fields }, error.code === "validation" ? undefined : error)
-    } finally {
-      busy(false)
-    }
-  }
-
-  function busy(on) {
-    const button = byId("saveDestinationBtn")
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Saving…" : editing ? "Save changes" : "Save destination"
+  function saved(answer) {
+    opened = snapshot()
+    byId("destinationModal").close()
+    onSaved(answer.data.destination, answer.message)
   }
 
   return Object.freeze({ init, open })

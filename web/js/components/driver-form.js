@@ -2,8 +2,7 @@
 
 /**
  * The dialog in which a driver is added or corrected. The person waits for the save alone; what follows happens in the background.
- *
- * One idempotency key per click, used again only when nobody knows whether the first arrived. An edit is sent with the version it was made from.
+ * An edit is sent with the version it was made from.
  */
 const DriverForm = (() => {
   const { byId } = Dom
@@ -11,7 +10,6 @@ const DriverForm = (() => {
     "first_name", "last_name", "gender", "email", "phone", "work_phone", "home_address", "home_city", "home_province", "home_postal_code",
     "workload_preference", "preferred_calendar_type", "vehicle_description", "notes",
   ]) // prettier-ignore
-  let unsure = { body: "", key: "" }
   const draft = RecordDraft.make({
     form: "driverForm",
     name: "driver",
@@ -23,13 +21,15 @@ const DriverForm = (() => {
   let onSaved = (_answer, _edited) => {}
 
   /** @param {{onSaved: (answer: any, edited: boolean) => void}} options */
-  function init({ onSaved: saved }) {
-    onSaved = saved
+  function init(options) {
+    ;({ onSaved } = options)
     const [dialog, form] = [byId("driverModal"), byId("driverForm")]
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      save(form, dialog)
+    FormSending.init(form, {
+      check: () => ({ ...FormFaults.check(form), ...WeekHours.faults() }),
+      read,
+      send: (body, once) => APIClient.post(draft.editing() ? "/update-driver" : "/add-driver", body, once),
+      done: saved,
+      refused: draft.refused,
     })
     form.addEventListener("change", ({ target }) => {
       if (target.value.trim() === "") return
@@ -37,7 +37,6 @@ const DriverForm = (() => {
       if (target.name === "home_postal_code") target.value = Format.postalCode(target.value)
       if (target.name === "active") sayAhead()
     })
-    for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
     dialog.addEventListener("close", draft.keep)
   }
 
@@ -52,11 +51,9 @@ const DriverForm = (() => {
   }
 
   function begin(driver, at) {
-    const form = byId("driverForm")
     if (driver) draft.lay(driver)
-    FormFaults.clear(form)
     byId("driverFormTitle").textContent = driver ? `Edit ${driver.name}` : "Add driver"
-    busy(false)
+    FormSending.begin(byId("driverForm"), driver ? "Save changes" : "Save driver")
     byId("driverModal").showModal()
     byId(at).focus()
   }
@@ -85,30 +82,10 @@ const DriverForm = (() => {
 
   // ── Saving ──
 
-  async function save(form, dialog) {
-    if (byId("saveDriverBtn").getAttribute("aria-disabled") === "true") return
-    const faults = { ...FormFaults.check(form), ...WeekHours.faults() }
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-
-    FormFaults.clear(form)
-    busy(true)
-    const edited = Boolean(draft.editing())
-    const body = read()
-    const text = JSON.stringify(body)
-    const key = unsure.body === text ? unsure.key : APIClient.newKey()
-    try {
-      const answer = await APIClient.post(edited ? "/update-driver" : "/add-driver", body, { idempotencyKey: key })
-      unsure = { body: "", key: "" }
-      draft.forget()
-      dialog.close()
-      onSaved(answer, edited)
-    } catch (error) {
-      unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
-      FormFaults.show(form, { ...error.fields }, error.code === "validation" ? undefined : error)
-      if (error.code === "stale") draft.offerNewest()
-    } finally {
-      busy(false)
-    }
+  function saved(answer) {
+    draft.forget()
+    byId("driverModal").close()
+    onSaved(answer, Boolean(draft.editing()))
   }
 
   function read() {
@@ -118,12 +95,6 @@ const DriverForm = (() => {
     if (nowhere && !editing?.home_province) typed.home_province = "" // a province alone is no home
     const whole = { ...typed, weekly_hours: WeekHours.read() }
     return editing ? { id: editing.id, version: editing.version, ...whole, active: byId("active").value === "true" } : { ...whole, active: true }
-  }
-
-  function busy(on) {
-    const button = byId("saveDriverBtn")
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Saving…" : draft.editing() ? "Save changes" : "Save driver"
   }
 
   return Object.freeze({ init, open, edit })

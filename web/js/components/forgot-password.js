@@ -8,14 +8,13 @@ const ForgotPassword = (() => {
   const SENT = "If an account exists with that email, a password reset link has been sent."
 
   function init() {
-    const dialog = byId("forgotPasswordModal")
     const form = byId("forgotPasswordForm")
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      send(form)
+    FormSending.init(form, {
+      read: () => ({ username: byId("forgotPasswordEmail").value.trim().toLowerCase() }),
+      send: (body) => APIClient.post("/forgot-password", body, { auth: false }),
+      done: sent,
+      busy: "Sending…",
     })
-    for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
   }
 
   /** @param {string} username what was typed into the sign-in already */
@@ -34,24 +33,12 @@ const ForgotPassword = (() => {
     form.querySelector("[data-close]").textContent = on ? "Cancel" : "Close"
   }
 
-  async function send(form) {
-    const button = byId("forgotPasswordSend")
-    if (button.getAttribute("aria-disabled") === "true") return
-    const found = FormFaults.check(form)
-    if (Object.keys(found).length > 0) return FormFaults.show(form, found)
-    FormFaults.clear(form)
-    button.setAttribute("aria-disabled", "true")
-    try {
-      await APIClient.post("/forgot-password", { username: byId("forgotPasswordEmail").value.trim().toLowerCase() }, { auth: false })
-      const note = el("p", { class: "notice working", tabindex: -1 }, icon("check-circle"), el("span", {}, SENT))
-      fill(form.querySelector(".form-problems"), note)
-      ask(form, false)
-      note.focus()
-    } catch (error) {
-      FormFaults.show(form, error.fields, error)
-    } finally {
-      button.removeAttribute("aria-disabled")
-    }
+  function sent() {
+    const form = byId("forgotPasswordForm")
+    const note = el("p", { class: "notice working", tabindex: -1 }, icon("check-circle"), el("span", {}, SENT))
+    fill(form.querySelector(".form-problems"), note)
+    ask(form, false)
+    note.focus()
   }
 
   return Object.freeze({ init, open })

@@ -71,7 +71,8 @@ const InvoiceActs = (() => {
       says: [`The PDF goes to this address. ${again ?? "It counts as sent once the mail server has taken it on."}`],
       action: "Send by e-mail",
       fields: [["E-mail", to]],
-      act: (value, key) => APIClient.post("/send-invoice", { id: invoice.id, emailTo: value("emailTo") }, { idempotencyKey: key }),
+      path: "/send-invoice",
+      read: (value) => ({ id: invoice.id, emailTo: value("emailTo") }),
       done,
     })
   }
@@ -83,11 +84,9 @@ const InvoiceActs = (() => {
       says: status === "paid" ? [`${money(invoice.invoice_total)} of ${invoice.bill_to_name}. A paid invoice cannot be voided.`] : ["By post or by hand: no e-mail is sent."],
       action: `Mark ${status}`,
       fields: [[status === "paid" ? "Paid on" : "Sent on", on]],
+      path: "/update-invoice-status-v2",
       // Noon at the office is on that day in every zone; today is now.
-      act: (value, key) => {
-        const at = value("at") === dayOf() ? {} : { at: `${value("at")} 12:00` }
-        return APIClient.post("/update-invoice-status-v2", { invoiceId: invoice.id, status, ...at }, { idempotencyKey: key })
-      },
+      read: (value) => ({ invoiceId: invoice.id, status, ...(value("at") !== dayOf() && { at: `${value("at")} 12:00` }) }),
       done,
     })
   }
@@ -107,10 +106,8 @@ const InvoiceActs = (() => {
   }
 
   /** A small form in a dialog; it stays open, as it was filled in, until the server has taken it. */
-  function ask({ title, says, action, fields, act, done }) {
+  function ask({ title, says, action, fields, path, read, done }) {
     const heading = el("h2", { id: Dom.uid("ask") }, title)
-    const label = el("span", {}, action)
-    const go = el("button", { type: "submit", class: "btn btn-primary" }, label)
     const form = /** @type {HTMLFormElement} */ (
       el(
         "form",
@@ -126,37 +123,24 @@ const InvoiceActs = (() => {
             return el("div", { class: "field" }, el("label", { for: input.id }, text), input)
           }),
         ),
-        el("footer", { class: "dialog-foot" }, el("button", { type: "button", class: "btn btn-quiet", onclick: () => dialog.close() }, "Cancel"), go),
+        el(
+          "footer",
+          { class: "dialog-foot" },
+          el("button", { type: "button", class: "btn btn-quiet", "data-close": true }, "Cancel"),
+          el("button", { type: "submit", class: "btn btn-primary" }, el("span", {}, action)),
+        ),
       )
     )
     const dialog = /** @type {HTMLDialogElement} */ (el("dialog", { class: "form-dialog proof-dialog", "aria-labelledby": heading.id }, form))
-    let key = APIClient.newKey()
-
-    async function submit() {
-      if (go.getAttribute("aria-disabled") === "true") return
-      const faults = FormFaults.check(form)
-      if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-      FormFaults.clear(form)
-      go.setAttribute("aria-disabled", "true")
-      label.textContent = "One moment…"
-      try {
-        const answer = await act((name) => form.elements.namedItem(name).value.trim(), key)
+    FormSending.init(form, {
+      read: () => read((name) => form.elements.namedItem(name).value.trim()),
+      send: (body, once) => APIClient.post(path, body, once),
+      done: (answer) => {
         dialog.close()
         done(answer.message)
-      } catch (error) {
-        if (!error.outcomeUnknown) key = APIClient.newKey()
-        FormFaults.show(form, { ...error.fields }, error.code === "validation" ? undefined : error)
-      } finally {
-        go.removeAttribute("aria-disabled")
-        label.textContent = action
-      }
-    }
-
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      submit()
+      },
+      busy: "One moment…",
     })
-    FormFaults.watch(form)
     dialog.addEventListener("close", () => dialog.remove())
     document.querySelector("main").append(dialog)
     dialog.showModal()

@@ -10,7 +10,6 @@ const InvoiceForm = (() => {
   const MOST = 500
 
   let asked = 0
-  let unsure = { body: "", key: "" }
   let page = { onClose: () => {}, onCreated: (_id, _message) => {}, onMarked: (_message) => {} }
 
   function init(options) {
@@ -85,11 +84,13 @@ const InvoiceForm = (() => {
     const add = () => showSums(sums, form, costs, answer.tax_rate)
     choices.addEventListener("change", add)
     form.addEventListener("invoice:chosen", add)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      create(form, first.knumber)
+    FormSending.init(form, {
+      check: () => ({ ...FormFaults.check(form), ...noneChosen(form) }),
+      read: () => read(form, first.knumber),
+      send: (body, once) => APIClient.post("/create-invoice", body, once),
+      done: (made) => page.onCreated(made.invoice_id, made.message),
+      busy: "Creating…",
     })
-    FormFaults.watch(form)
     fill(card, head(first), form)
     add()
   }
@@ -171,30 +172,14 @@ const InvoiceForm = (() => {
 
   // ── Doing ──
 
-  async function create(form, knumber) {
-    const button = byId("createInvoiceBtn")
-    if (button.getAttribute("aria-disabled") === "true") return
-    const ids = chosen(form)
-    const faults = FormFaults.check(form)
-    if (ids.length === 0) faults.appointmentIds = "No trip is chosen"
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-    FormFaults.clear(form)
+  function noneChosen(form) {
+    return chosen(form).length === 0 ? { appointmentIds: "No trip is chosen" } : {}
+  }
+
+  function read(form, knumber) {
     const value = (name) => form.elements.namedItem(name).value.trim()
     const emailTo = byId("sendByMail").checked ? value("emailTo") : null
-    const body = { knumber, appointmentIds: ids, invoiceDate: value("invoiceDate"), notes: value("notes"), emailTo }
-    const text = JSON.stringify(body)
-    const key = unsure.body === text ? unsure.key : APIClient.newKey()
-    busy(button, true)
-    try {
-      const answer = await APIClient.post("/create-invoice", body, { idempotencyKey: key })
-      unsure = { body: "", key: "" }
-      page.onCreated(answer.invoice_id, answer.message)
-    } catch (error) {
-      unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
-      FormFaults.show(form, { ...error.fields }, error.code === "validation" ? undefined : error)
-    } finally {
-      busy(button, false)
-    }
+    return { knumber, appointmentIds: chosen(form), invoiceDate: value("invoiceDate"), notes: value("notes"), emailTo }
   }
 
   async function takeBack(form, button) {
@@ -211,11 +196,6 @@ const InvoiceForm = (() => {
     } finally {
       button.removeAttribute("aria-disabled")
     }
-  }
-
-  function busy(button, on) {
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Creating…" : "Create invoice"
   }
 
   return Object.freeze({ init, show, hide })

@@ -22,20 +22,22 @@ const MessageEditor = (() => {
   /** @type {any} the template as it is saved */
   let template = null
   let onTyped = (_text) => {}
-  let onSave = async (_text) => ""
+  let onSaved = (_template) => {}
   let asked = 0
   let timer = 0
 
   // What was typed before the session ended is given back under this name, before anything is read.
   byId("messageForm").dataset.draft = `message-${new URLSearchParams(location.search).get("message") ?? "client-booked"}`
 
-  /** @param {{onTyped: (text: string) => void, onSave: (text: string) => Promise<string>}} options */
+  /** @param {{onTyped: (text: string) => void, onSaved: (template: any) => void}} options */
   function init(options) {
-    ;({ onTyped, onSave } = options)
+    ;({ onTyped, onSaved } = options)
     const form = byId("messageForm")
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      save(form)
+    FormSending.init(form, {
+      check: () => (typed().trim() === "" ? { body: NOTHING } : {}),
+      read: () => ({ audience: template.audience, kind: template.kind, body: typed() }),
+      send: (body, once) => APIClient.post("/update-message-template", body, once),
+      done: saved,
     })
     byId("messageBody").addEventListener("input", hear)
     form.addEventListener("reset", () => setTimeout(hear)) // what was restored is discarded; the field goes back after this event
@@ -144,26 +146,10 @@ const MessageEditor = (() => {
     fill(byId("messageCost"), el("p", { class: "fault" }, icon("exclamation-circle"), el("span", {}, text)))
   }
 
-  async function save(form) {
-    const button = byId("saveMessageBtn")
-    if (button.getAttribute("aria-disabled") === "true") return
-    if (typed().trim() === "") return FormFaults.show(form, { body: NOTHING })
-    FormFaults.clear(form)
-    busy(button, true)
-    try {
-      const message = await onSave(typed())
-      FormDraft.forget(form)
-      fill(byId("messageSaved"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, message)))
-    } catch (error) {
-      FormFaults.show(form, { ...error.fields }, error.code === "validation" ? undefined : error)
-    } finally {
-      busy(button, false)
-    }
-  }
-
-  function busy(button, on) {
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Saving…" : "Save these words"
+  function saved(answer) {
+    onSaved(answer.template)
+    FormDraft.forget(byId("messageForm"))
+    fill(byId("messageSaved"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, answer.message)))
   }
 
   return Object.freeze({ init, chips, open, typed, draftName })

@@ -29,7 +29,6 @@ const MessageTemplates = (() => {
   const drafts = new Map()
   let open = ""
   let started = false
-  let unsure = { body: "", key: "" }
 
   /** Reads the templates anew; what is typed and not saved stays. */
   async function show() {
@@ -51,7 +50,7 @@ const MessageTemplates = (() => {
 
   function start() {
     started = true
-    MessageEditor.init({ onTyped: keep, onSave: save })
+    MessageEditor.init({ onTyped: keep, onSaved: saved })
     window.addEventListener("popstate", () => AdminTabs.current === "messages" && templates.length > 0 && choose(wanted()))
   }
 
@@ -126,24 +125,11 @@ const MessageTemplates = (() => {
     draw()
   }
 
-  /** @param {string} text @returns {Promise<string>} the server's message; rejects with an APIError */
-  async function save(text) {
-    const id = open
-    const { audience, kind } = templates.find((one) => idOf(one) === id)
-    const body = { audience, kind, body: text }
-    const sent = JSON.stringify(body)
-    const key = unsure.body === sent ? unsure.key : APIClient.newKey()
-    try {
-      const answer = await APIClient.post("/update-message-template", body, { idempotencyKey: key })
-      unsure = { body: "", key: "" }
-      drafts.delete(id)
-      templates = templates.map((one) => (idOf(one) === id ? answer.template : one))
-      if (open === id) choose(id)
-      return answer.message
-    } catch (error) {
-      unsure = error.outcomeUnknown ? { body: sent, key } : { body: "", key: "" }
-      throw error
-    }
+  function saved(template) {
+    const id = idOf(template)
+    drafts.delete(id)
+    templates = templates.map((one) => (idOf(one) === id ? template : one))
+    if (open === id) choose(id)
   }
 
   return Object.freeze({ show })

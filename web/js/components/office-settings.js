@@ -15,7 +15,6 @@ const OfficeSettings = (() => {
   const SENT = Object.freeze({ tax_rate: (typed) => `${typed}%` })
   /** @type {Map<string, any>} the settings as read last, by key */
   let kept = new Map()
-  let unsure = { body: "", key: "" }
   let started = false
 
   /** Reads the settings anew; what is typed and not saved stays. */
@@ -33,11 +32,7 @@ const OfficeSettings = (() => {
   function start() {
     started = true
     const form = byId("settingsForm")
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      save(form)
-    })
+    FormSending.init(form, { read: body, send: (changed, once) => APIClient.post("/update-office-settings", changed, once), done: saved })
     form.addEventListener("input", () => {
       fill(byId("settingsSaved"))
       look()
@@ -100,8 +95,11 @@ const OfficeSettings = (() => {
     AdminTabs.unsaved("settings", names.length > 0)
   }
 
+  function read(field) {
+    return field.type === "checkbox" ? field.checked : (SENT[field.name] ?? String)(field.value.trim())
+  }
+
   function body() {
-    const read = (field) => (field.type === "checkbox" ? field.checked : (SENT[field.name] ?? String)(field.value.trim()))
     return Object.fromEntries(
       fields()
         .filter(isChanged)
@@ -109,38 +107,15 @@ const OfficeSettings = (() => {
     )
   }
 
-  async function save(form) {
-    const button = byId("saveSettingsBtn")
-    if (button.getAttribute("aria-disabled") === "true") return
-    const faults = FormFaults.check(form)
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-
-    FormFaults.clear(form)
-    busy(button, true)
-    const sent = body()
-    const text = JSON.stringify(sent)
-    const key = unsure.body === text ? unsure.key : APIClient.newKey()
-    try {
-      const answer = await APIClient.post("/update-office-settings", sent, { idempotencyKey: key })
-      unsure = { body: "", key: "" }
-      FormDraft.forget(form)
-      for (const field of fields()) {
-        if (field.type === "checkbox") field.defaultChecked = field.checked
-        else field.defaultValue = field.value
-      }
-      fill(byId("settingsSaved"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, answer.message)))
-      await show()
-    } catch (error) {
-      unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
-      FormFaults.show(form, { ...error.fields }, error.code === "validation" ? undefined : error)
-    } finally {
-      busy(button, false)
+  async function saved(answer, sent) {
+    FormDraft.forget(byId("settingsForm"))
+    for (const field of fields()) {
+      if (read(field) !== sent[field.name]) continue // as it was, or typed since
+      if (field.type === "checkbox") field.defaultChecked = field.checked
+      else field.defaultValue = field.value
     }
-  }
-
-  function busy(button, on) {
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Saving…" : "Save settings"
+    fill(byId("settingsSaved"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, answer.message)))
+    await show()
   }
 
   return Object.freeze({ show })

@@ -31,12 +31,6 @@ const PasswordFields = (() => {
     return found
   }
 
-  /** Shows what the server has against it, at the field where it belongs. @param {HTMLFormElement} form @param {any} error */
-  function refuse(form, error) {
-    const named = Object.keys(error.fields).length > 0
-    FormFaults.show(form, error.fields, named && error.status === 400 ? undefined : error)
-  }
-
   // ── Showing ──
 
   function toggle(button) {
@@ -84,5 +78,5 @@ const PasswordFields = (() => {
     return asked
   }
 
-  return Object.freeze({ init, cover, faults, refuse })
+  return Object.freeze({ init, cover, faults })
 })()

@@ -11,47 +11,34 @@ const PasswordForm = (() => {
     const form = byId("passwordForm")
     byId("passwordOwner").value = username
     NewPassword.init(form, rules)
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      change(form)
+    FormSending.init(form, {
+      check: NewPassword.check,
+      read,
+      send: (body, once) => APIClient.post("/change-password", body, once),
+      done: changed,
+      busy: "Changing…",
     })
     form.addEventListener("input", () => fill(byId("passwordAlert")))
   }
 
-  async function change(form) {
-    const button = byId("changePasswordBtn")
-    if (button.getAttribute("aria-disabled") === "true") return
-    const faults = NewPassword.check(form)
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-
-    FormFaults.clear(form)
-    busy(button, true)
-    try {
-      const answer = await APIClient.post("/change-password", {
-        current_password: byId("currentPassword").value,
-        new_password: byId("newPassword").value,
-        confirm_password: byId("confirmPassword").value,
-        use_cookie: true,
-      })
-      SessionStore.keepTokens(answer)
-      const { value: username } = byId("passwordOwner")
-      form.reset()
-      byId("passwordOwner").value = username
-      const said = `${answer.message}. You are signed out everywhere else.`
-      fill(byId("passwordAlert"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, said)))
-      Dom.announce(said)
-      document.dispatchEvent(new CustomEvent("profile:password"))
-    } catch (error) {
-      FormFaults.show(form, error.fields, error.errors.length > 0 ? undefined : error)
-    } finally {
-      busy(button, false)
+  function read() {
+    return {
+      current_password: byId("currentPassword").value,
+      new_password: byId("newPassword").value,
+      confirm_password: byId("confirmPassword").value,
+      use_cookie: true,
     }
   }
 
-  function busy(button, on) {
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Changing…" : "Change password"
+  function changed(answer) {
+    SessionStore.keepTokens(answer)
+    const { value: username } = byId("passwordOwner")
+    byId("passwordForm").reset()
+    byId("passwordOwner").value = username
+    const said = `${answer.message}. You are signed out everywhere else.`
+    fill(byId("passwordAlert"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, said)))
+    Dom.announce(said)
+    document.dispatchEvent(new CustomEvent("profile:password"))
   }
 
   return Object.freeze({ init })

@@ -14,21 +14,15 @@ const ProfileDetails = (() => {
     email: (typed) => typed.trim().toLowerCase(),
     phone: Format.phone,
   })
-  const SAVE = "Save"
   /** @type {Record<string, string>} as it is saved, the way it is shown */
   let kept = {}
-  let unsure = { body: "", key: "" }
 
   /** @param {any} user as get-profile has it */
   function init(user) {
     const form = byId("profileForm")
     keep(user)
     byId("username").value = user.username
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      save(form)
-    })
+    FormSending.init(form, { check, read, send: (body, once) => APIClient.post("/update-user-profile", body, once), done: saved, refused })
     form.addEventListener("input", () => {
       fill(byId("profileAlert"))
       look()
@@ -69,38 +63,27 @@ const ProfileDetails = (() => {
     if (changed().length > 0) event.preventDefault()
   }
 
-  async function save(form) {
-    const button = byId("saveProfileBtn")
-    if (button.getAttribute("aria-disabled") === "true") return
+  function check(form) {
     const faults = FormFaults.check(form)
     if (faults.currentPassword) faults.currentPassword = byId("proof").dataset.faultMissing
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-
-    FormFaults.clear(form)
-    busy(button, true)
-    const body = Object.fromEntries(FIELDS.map((name) => [name, TIDY[name](byId(name).value)]))
-    if (byId("proof").value !== "") body.currentPassword = byId("proof").value
-    const text = JSON.stringify(body)
-    const key = unsure.body === text ? unsure.key : APIClient.newKey()
-    try {
-      const answer = await APIClient.post("/update-user-profile", body, { idempotencyKey: key })
-      unsure = { body: "", key: "" }
-      keep(answer.user)
-      fill(byId("profileAlert"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, answer.message)))
-      Dom.announce(answer.message)
-      document.dispatchEvent(new CustomEvent("profile:saved", { detail: { user: answer.user } }))
-    } catch (error) {
-      unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
-      if (error.fields.currentPassword) ask(true)
-      FormFaults.show(form, error.fields, error.errors.length > 0 ? undefined : error)
-    } finally {
-      busy(button, false)
-    }
+    return faults
   }
 
-  function busy(button, on) {
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Saving…" : SAVE
+  function read() {
+    const body = Object.fromEntries(FIELDS.map((name) => [name, TIDY[name](byId(name).value)]))
+    return byId("proof").value === "" ? body : { ...body, currentPassword: byId("proof").value }
+  }
+
+  function saved(answer) {
+    keep(answer.user)
+    fill(byId("profileAlert"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, answer.message)))
+    Dom.announce(answer.message)
+    document.dispatchEvent(new CustomEvent("profile:saved", { detail: { user: answer.user } }))
+  }
+
+  function refused(error, show) {
+    if (error.fields.currentPassword) ask(true)
+    show()
   }
 
   return Object.freeze({ init })

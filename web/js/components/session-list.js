@@ -14,17 +14,16 @@ const SessionList = (() => {
   function init(username, sessions) {
     const [dialog, form] = [byId("proofDialog"), byId("proofForm")]
     byId("proofOwner").value = username
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      prove(form)
+    FormSending.init(form, {
+      read: () => ({ ...waiting.body, currentPassword: byId("proofPassword").value }),
+      send: (body, once) => APIClient.post(waiting.path, body, once),
+      done: proved,
+      busy: "One moment…",
     })
     dialog.addEventListener("close", () => {
       waiting = null
       byId("proofPassword").value = ""
-      FormFaults.clear(form)
     })
-    for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
     byId("signOutOthersBtn").addEventListener("click", (event) => end(event.currentTarget, "/sign-out-others", {}))
     show(sessions)
   }
@@ -86,27 +85,14 @@ const SessionList = (() => {
 
   function ask(path, body) {
     waiting = { path, body }
-    byId("proveBtn").querySelector("span").textContent = path === "/sign-out-others" ? "Sign out everywhere else" : "Sign out there"
+    FormSending.begin(byId("proofForm"), path === "/sign-out-others" ? "Sign out everywhere else" : "Sign out there")
     byId("proofDialog").showModal()
     byId("proofPassword").focus()
   }
 
-  async function prove(form) {
-    const button = byId("proveBtn")
-    if (button.getAttribute("aria-disabled") === "true" || waiting === null) return
-    const faults = FormFaults.check(form)
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-    FormFaults.clear(form)
-    button.setAttribute("aria-disabled", "true")
-    try {
-      const answer = await APIClient.post(waiting.path, { ...waiting.body, currentPassword: byId("proofPassword").value })
-      byId("proofDialog").close()
-      await done(answer)
-    } catch (error) {
-      FormFaults.show(form, error.fields ?? {}, error)
-    } finally {
-      button.removeAttribute("aria-disabled")
-    }
+  async function proved(answer) {
+    byId("proofDialog").close()
+    await done(answer)
   }
 
   /** The button that was pressed is gone with its session, so the focus goes to the heading. */

@@ -6,19 +6,19 @@
 const TimeOffForm = (() => {
   const { byId } = Dom
   const FIELDS = Object.freeze(["entry_type", "start_date", "end_date", "start_time", "end_time", "reason"])
-  let unsure = { body: "", key: "" }
   /** @type {{driver: any, entry: any}} entry: the one that is changed; null while one is entered */
   let about = { driver: null, entry: null }
   let onSaved = (_answer) => {}
 
   /** @param {{onSaved: (answer: any) => void}} options */
-  function init({ onSaved: saved }) {
-    onSaved = saved
-    const [dialog, form] = [byId("timeOffModal"), byId("timeOffForm")]
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      save(form, dialog)
+  function init(options) {
+    ;({ onSaved } = options)
+    const form = byId("timeOffForm")
+    FormSending.init(form, {
+      check,
+      read,
+      send: (body, once) => APIClient.post(about.entry ? "/update-driver-time-off" : "/create-driver-time-off", body, once),
+      done: saved,
     })
     form.addEventListener("change", ({ target }) => {
       if (target.name === "all_day") offerTimes()
@@ -26,7 +26,6 @@ const TimeOffForm = (() => {
       // the last day follows the first, until it was chosen
       if (target.name === "start_date" && (byId("end_date").value === "" || byId("end_date").value < target.value)) byId("end_date").value = target.value
     })
-    for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
   }
 
   /** @param {any} driver whose @param {any} [entry] the one to change */
@@ -35,10 +34,9 @@ const TimeOffForm = (() => {
     // what was typed and refused is still there when the same is opened again
     if (about.driver?.id !== driver.id || about.entry?.id !== entry?.id) lay(form, entry)
     about = { driver, entry }
-    FormFaults.clear(form)
     offerTimes()
     byId("timeOffTitle").textContent = entry ? `Change time off of ${driver.name}` : `Time off of ${driver.name}`
-    busy(false)
+    FormFaults.clear(form)
     byId("timeOffModal").showModal()
     byId(entry ? "start_date" : "entry_type").focus()
   }
@@ -58,31 +56,17 @@ const TimeOffForm = (() => {
     }
   }
 
-  async function save(form, dialog) {
-    if (byId("saveTimeOffBtn").getAttribute("aria-disabled") === "true") return
+  function check(form) {
     const faults = FormFaults.check(form)
     const { start_date: first, end_date: last } = form.elements
     if (first.value && last.value && last.value < first.value) faults.end_date = "The last day must not be before the first"
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
+    return faults
+  }
 
-    FormFaults.clear(form)
-    busy(true)
-    const body = read()
-    const text = JSON.stringify(body)
-    const key = unsure.body === text ? unsure.key : APIClient.newKey()
-    try {
-      const answer = await APIClient.post(about.entry ? "/update-driver-time-off" : "/create-driver-time-off", body, { idempotencyKey: key })
-      unsure = { body: "", key: "" }
-      about = { driver: null, entry: null }
-      dialog.close()
-      onSaved(answer)
-    } catch (error) {
-      unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
-      const faults = Object.keys(error.fields).length > 0 ? { ...error.fields } : Object.fromEntries(error.errors.map((fault, n) => [`other-${n}`, fault]))
-      FormFaults.show(form, faults, error.code === "validation" ? undefined : error)
-    } finally {
-      busy(false)
-    }
+  function saved(answer) {
+    about = { driver: null, entry: null }
+    byId("timeOffModal").close()
+    onSaved(answer)
   }
 
   function read() {
@@ -91,12 +75,6 @@ const TimeOffForm = (() => {
     const times = whole ? { start_time: null, end_time: null } : {}
     const whose = about.entry ? { id: about.entry.id } : { driver_id: about.driver.id }
     return { ...whose, ...typed, all_day: whole, ...times }
-  }
-
-  function busy(on) {
-    const button = byId("saveTimeOffBtn")
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Saving…" : "Save"
   }
 
   return Object.freeze({ init, open })

@@ -3,14 +3,11 @@
 /**
  * The dialog in which a trip is booked (for one or several dates) or changed. What is typed and not saved is kept until the page is left, and a
  * new one over the end of the session too.
- *
- * One idempotency key per click; it is used again only when nobody knows whether the first arrived. A change is sent with the version it was made
- * from, and has only what was changed: so the newer can be taken without losing what was typed.
+ * A change is sent with the version it was made from, and has only what was changed: so the newer can be taken without losing what was typed.
  */
 const TripForm = (() => {
   const { el, byId } = Dom
   const NEW = "new"
-  let unsure = { body: "", key: "" }
   /** @type {any} the trip that is changed; null while one is booked */
   let editing = null
   /** @type {Record<string, string>} the fields as they were when the form was opened */
@@ -23,30 +20,31 @@ const TripForm = (() => {
   let onSaved = (_saved) => {}
 
   /** @param {{onSaved: (saved: {ids: string[], message: string, warnings: string[], edited: boolean}) => void}} options */
-  function init({ onSaved: saved }) {
-    onSaved = saved
+  function init(options) {
+    ;({ onSaved } = options)
     TripFields.layout() // now it is known who is here, and a draft has been given back
     if (snapshot() !== opened) drafts.set(NEW, { ...now(), base, version: null })
   }
 
   /** Before anybody is known, so that a draft that is given back finds its fields. */
   function prepare() {
-    const [dialog, form] = [modal(), formNode()]
+    const form = formNode()
     TripClient.init({ onChange: TripSketch.soon })
     TripDates.init({ onChange: TripSketch.soon })
     TripSketch.init({ about: () => ({ client: clientId(), but: editing?.id ?? null }) })
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      save()
+    FormSending.init(form, {
+      check,
+      read,
+      send: (body, once) => APIClient.post(editing ? "/update-appointment" : "/save-appointment", body, once),
+      done: saved,
+      refused,
     })
     form.addEventListener("input", ({ target }) => {
       if (target.name === "transitTime") TripFields.driveTyped()
     })
     form.addEventListener("change", ({ target }) => changed(target.name))
     form.addEventListener("reset", () => setTimeout(discarded)) // the fields are emptied after this event
-    for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
-    dialog.addEventListener("close", keep)
+    modal().addEventListener("close", keep)
     startAnew()
   }
 
@@ -103,20 +101,18 @@ const TripForm = (() => {
   }
 
   function begin(trip, values, times, draft) {
-    const form = formNode()
-    form.removeAttribute("data-draft") // only a new one is kept beyond the page: see form-draft.js
+    formNode().removeAttribute("data-draft") // only a new one is kept beyond the page: see form-draft.js
     copied = false
     editing = trip && { ...trip, version: draft?.version ?? trip.version }
     base = draft?.base ?? values
     lay(values, times)
     opened = snapshot()
     if (draft) lay(draft.values, draft.times)
-    if (!trip) form.dataset.draft = "trip"
+    if (!trip) formNode().dataset.draft = "trip"
     TripFields.field("transitTime").readOnly = Boolean(trip) && !hasFeaturePermission("canAssignDrivers")
     byId("tripFormTitle").textContent = trip ? `Edit ${TripWords.who(trip)}` : "Book a trip"
     byId("tripFormFoot").textContent = trip ? "Only what it makes necessary follows in the background." : "Calendar and texts follow in the background."
-    FormFaults.clear(form)
-    busy(false)
+    FormSending.begin(formNode(), trip ? "Save changes" : "Book")
     modal().showModal()
     TripSketch.soon()
   }
@@ -179,32 +175,30 @@ const TripForm = (() => {
 
   // ── Saving ──
 
-  async function save() {
-    const form = formNode()
-    if (byId("saveTripBtn").getAttribute("aria-disabled") === "true") return
+  function check(form) {
     const faults = FormFaults.check(form)
     if (!faults.client && byId("client").value.trim() && !TripClient.knumber()) faults.client = "Client must be chosen from the list"
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-    const body = editing ? change() : { appointments: newTrips() }
-    if (editing && Object.keys(body).length === 2) return nothingChanged()
-    FormFaults.clear(form)
-    busy(true)
-    const edited = editing
-    const text = JSON.stringify(body)
-    const key = unsure.body === text ? unsure.key : APIClient.newKey()
-    try {
-      const answer = await APIClient.post(edited ? "/update-appointment" : "/save-appointment", body, { idempotencyKey: key })
-      unsure = { body: "", key: "" }
-      forget()
-      if (!edited) startAnew()
-      modal().close()
-      onSaved({ ids: edited ? [edited.id] : answer.appointmentIds, message: edited ? "Changed." : TripWords.booked(answer.appointments.map((one) => one.appointmenttime)), warnings: answer.warnings ?? [], edited: Boolean(edited) })
-    } catch (error) {
-      unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
-      refused(error)
-    } finally {
-      busy(false)
-    }
+    return faults
+  }
+
+  function read() {
+    if (!editing) return { appointments: newTrips() }
+    const body = change()
+    if (Object.keys(body).length > 2) return body
+    closeWith([editing.id], "Nothing was different, so nothing was changed.")
+    return null
+  }
+
+  function saved(answer) {
+    if (editing) closeWith([editing.id], "Changed.", answer.warnings)
+    else closeWith(answer.appointmentIds, TripWords.booked(answer.appointments.map((one) => one.appointmenttime)), answer.warnings)
+  }
+
+  function closeWith(ids, message, warnings = []) {
+    forget()
+    if (!editing) startAnew()
+    modal().close()
+    onSaved({ ids, message, warnings, edited: Boolean(editing) })
   }
 
   function newTrips() {
@@ -223,17 +217,10 @@ const TripForm = (() => {
     }
   }
 
-  function nothingChanged() {
-    const { id } = editing
-    forget()
-    modal().close()
-    onSaved({ ids: [id], message: "Nothing was different, so nothing was changed.", warnings: [], edited: true })
-  }
-
   // ── A refusal ──
 
-  function refused(error) {
-    TripRefusal.show(formNode(), error, TripDates.typed().length > 1)
+  function refused(error, show) {
+    show(TripRefusal.faults(error, TripDates.typed().length > 1))
     if (error.code === "stale") formNode().querySelector(".form-summary .problem-text").append(newerButton())
   }
 
@@ -262,12 +249,6 @@ const TripForm = (() => {
     } catch (error) {
       FormFaults.show(formNode(), {}, error)
     }
-  }
-
-  function busy(on) {
-    const button = byId("saveTripBtn")
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Saving…" : editing ? "Save changes" : "Book"
   }
 
   prepare()

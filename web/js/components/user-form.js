@@ -13,17 +13,16 @@ const UserForm = (() => {
   let editing = null
   /** @type {Record<string, string>} a new account, as typed and not saved */
   let draft = {}
-  let unsure = { body: "", key: "" }
   let onSaved = (_id, _answer) => {}
 
   /** @param {{onSaved: (id: string, answer: any) => void}} options */
   function init(options) {
     ;({ onSaved } = options)
     const [dialog, form] = [byId("userModal"), byId("userForm")]
-    FormFaults.watch(form)
-    form.addEventListener("submit", (event) => {
-      event.preventDefault()
-      save(form, dialog)
+    FormSending.init(form, {
+      read: body,
+      send: (sent, once) => APIClient.post(editing ? "/update-user" : "/create-user", sent, once),
+      done: saved,
     })
     form.addEventListener("change", ({ target }) => {
       if (target.type === "tel" && target.value.trim() !== "") target.value = Format.phone(target.value)
@@ -31,7 +30,6 @@ const UserForm = (() => {
     })
     byId("suggestBtn").addEventListener("click", suggest)
     byId("password").addEventListener("input", explainMail)
-    for (const button of dialog.querySelectorAll("[data-close]")) button.addEventListener("click", () => dialog.close())
     dialog.addEventListener("close", () => {
       if (editing === null) draft = { ...values(), password: byId("password").value }
     })
@@ -40,7 +38,6 @@ const UserForm = (() => {
   /** @param {any} [user] whom to edit; none to make an account @param {{at?: string}} [options] the field to begin with */
   function open(user = null, { at = "fullName" } = {}) {
     editing = user
-    FormFaults.clear(byId("userForm"))
     const from = user ?? draft
     for (const name of FIELDS) byId(IDS[name]).value = from[name] ?? ""
     byId("phone").value = Format.phone(from.phone)
@@ -54,7 +51,7 @@ const UserForm = (() => {
     byId("userFormTitle").textContent = user ? `Edit ${user.full_name}` : "Add user"
     explainRole()
     explainMail()
-    busy(false)
+    FormSending.begin(byId("userForm"), user ? "Save changes" : "Create account")
     byId("userModal").showModal()
     byId(at).focus()
   }
@@ -103,36 +100,11 @@ const UserForm = (() => {
     return { id: editing.id, ...Object.fromEntries(changed) }
   }
 
-  async function save(form, dialog) {
-    if (byId("saveUserBtn").getAttribute("aria-disabled") === "true") return
-    const faults = FormFaults.check(form)
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-
-    FormFaults.clear(form)
-    busy(true)
-    const sent = body()
-    const text = JSON.stringify(sent)
-    const key = unsure.body === text ? unsure.key : APIClient.newKey()
-    try {
-      const answer = await APIClient.post(editing ? "/update-user" : "/create-user", sent, { idempotencyKey: key })
-      unsure = { body: "", key: "" }
-      for (const name of FIELDS) if (editing === null) byId(IDS[name]).value = ""
-      byId("password").value = ""
-      dialog.close()
-      onSaved(answer.user_id, answer)
-    } catch (error) {
-      unsure = error.outcomeUnknown ? { body: text, key } : { body: "", key: "" }
-      if (error.fields?.password) byId("byHand").open = true
-      FormFaults.show(form, { ...error.fields }, error.code === "validation" ? undefined : error)
-    } finally {
-      busy(false)
-    }
-  }
-
-  function busy(on) {
-    const button = byId("saveUserBtn")
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Saving…" : editing ? "Save changes" : "Create account"
+  function saved(answer) {
+    for (const name of FIELDS) if (editing === null) byId(IDS[name]).value = ""
+    byId("password").value = ""
+    byId("userModal").close()
+    onSaved(answer.user_id, answer)
   }
 
   return Object.freeze({ init, open })

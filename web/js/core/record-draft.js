@@ -59,8 +59,10 @@ const RecordDraft = (() => {
       if (untouched) opened = snapshot()
     }
 
-    /** Somebody else has saved meanwhile: the refusal that says so offers what they saved. */
-    function offerNewest() {
+    /** A refusal, see form-sending.js: where somebody else has saved meanwhile, it offers what they saved. */
+    function refused(error, show) {
+      show()
+      if (error.code !== "stale") return
       const button = el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: takeNewest }, "Take the newest, drop mine")
       byId(id).querySelector(".form-summary .problem-text").append(el("div", { class: "problem-actions" }, button))
     }
@@ -89,7 +91,7 @@ const RecordDraft = (() => {
       return [...byId(id).elements].filter((one) => one.id && one.name).map((one) => [one.id, one.type === "checkbox" ? one.checked : one.value])
     }
 
-    return Object.freeze({ lay, keep, forget, aside, offerNewest, editing: () => editing })
+    return Object.freeze({ lay, keep, forget, aside, refused, editing: () => editing })
   }
 
   function set(field, value) {

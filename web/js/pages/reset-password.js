@@ -32,29 +32,9 @@
     }
   }
 
-  async function submit(event) {
-    event.preventDefault()
-    const [form, button] = [byId("resetForm"), byId("resetBtn")]
-    if (button.getAttribute("aria-disabled") === "true") return
-    const found = PasswordFields.faults(form)
-    if (Object.keys(found).length > 0) return FormFaults.show(form, found)
-    FormFaults.clear(form)
-    button.setAttribute("aria-disabled", "true")
-    try {
-      const passwords = { newPassword: byId("newPassword").value, confirmPassword: byId("confirmPassword").value }
-      await APIClient.post("/reset-password", { token, ...passwords }, { auth: false })
-      PasswordFields.cover(form)
-      form.reset()
-      done()
-    } catch (error) {
-      if (error.code === "link.dead") refuse(error)
-      else PasswordFields.refuse(form, error)
-    } finally {
-      button.removeAttribute("aria-disabled")
-    }
-  }
-
   function done() {
+    PasswordFields.cover(byId("resetForm"))
+    byId("resetForm").reset()
     token = ""
     byId("resetForm").hidden = true
     byId("resetTitle").textContent = "Your password is changed"
@@ -72,8 +52,14 @@
     byId("resetWayOn").hidden = false
   }
 
-  byId("resetForm").addEventListener("submit", submit)
-  FormFaults.watch(byId("resetForm"))
+  FormSending.init(byId("resetForm"), {
+    check: PasswordFields.faults,
+    read: () => ({ token, newPassword: byId("newPassword").value, confirmPassword: byId("confirmPassword").value }),
+    send: (body) => APIClient.post("/reset-password", body, { auth: false }),
+    done,
+    refused: (error, show) => (error.code === "link.dead" ? refuse(error) : show()),
+    busy: "Setting it…",
+  })
   PasswordFields.init(byId("resetForm"))
   window.addEventListener("hashchange", () => location.hash && start())
   start()

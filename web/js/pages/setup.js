@@ -14,10 +14,12 @@
       const rules = await APIClient.get("/password-rules", { auth: false })
       const form = byId("setupForm")
       NewPassword.init(form, rules)
-      FormFaults.watch(form)
-      form.addEventListener("submit", (event) => {
-        event.preventDefault()
-        create(form)
+      FormSending.init(form, {
+        check: NewPassword.check,
+        read: () => ({ ...Object.fromEntries(new FormData(form)), token }),
+        send: (body) => APIClient.post("/create-first-admin", body, { auth: false }),
+        done: welcome,
+        busy: "Creating…",
       })
       fill(byId("setupState"))
       form.hidden = false
@@ -36,23 +38,6 @@
     fill(byId("setupState"), Dom.problem(error, way))
   }
 
-  async function create(form) {
-    const button = byId("setupBtn")
-    if (button.getAttribute("aria-disabled") === "true") return
-    const faults = NewPassword.check(form)
-    if (Object.keys(faults).length > 0) return FormFaults.show(form, faults)
-    FormFaults.clear(form)
-    busy(button, true)
-    try {
-      const body = { ...Object.fromEntries(new FormData(form)), token }
-      welcome(await APIClient.post("/create-first-admin", body, { auth: false }))
-    } catch (error) {
-      FormFaults.show(form, error.fields, error.errors.length > 0 ? undefined : error)
-    } finally {
-      busy(button, false)
-    }
-  }
-
   function welcome({ username }) {
     history.replaceState(null, "", location.pathname)
     byId("setupForm").remove()
@@ -60,11 +45,6 @@
     byId("setupTitle").textContent = "You are the administrator"
     fill(byId("setupState"), el("a", { class: "btn btn-primary btn-wide", href: "dashboard.html" }, icon("check-lg"), "Sign in"))
     byId("setupTitle").focus()
-  }
-
-  function busy(button, on) {
-    button.setAttribute("aria-disabled", String(on))
-    button.querySelector("span").textContent = on ? "Creating…" : "Create the administrator"
   }
 
   start()

@@ -15,10 +15,17 @@ const SignIn = (() => {
     onSignedIn = signedIn
     byId("loginForm").addEventListener("submit", submit)
     byId("forgotPasswordBtn").addEventListener("click", () => ForgotPassword.open(byId("username").value.trim()))
-    byId("passwordChangeForm").addEventListener("submit", submitChange)
     byId("changeBackBtn").addEventListener("click", () => back())
     PasswordFields.init(byId("loginForm"))
-    FormFaults.watch(byId("passwordChangeForm"))
+    FormSending.init(byId("passwordChangeForm"), {
+      check: PasswordFields.faults,
+      read: () => ({ chosen: byId("newPassword").value, again: byId("confirmPassword").value }),
+      send: ({ chosen, again }) => change.changeTo(chosen, again),
+      done: changed,
+      // The quarter of an hour is over, or somebody has set yet another password: only a new sign-in helps.
+      refused: (error, show) => (error.status === 401 || error.code === "password.wrong" ? back(error) : show()),
+      busy: "Setting it…",
+    })
     ForgotPassword.init()
   }
 
@@ -63,7 +70,8 @@ const SignIn = (() => {
       return
     }
     fill(byId("loginError"))
-    busy(button, "Signing in…")
+    button.setAttribute("aria-disabled", "true")
+    button.textContent = "Signing in…"
     try {
       change = await signIn(username.value, password.value)
       PasswordFields.cover(byId("loginForm"))
@@ -73,7 +81,8 @@ const SignIn = (() => {
     } catch (error) {
       refuse(error.message ? error : { what: "Login failed - please try again" }, password)
     } finally {
-      busy(button, null, "Sign in")
+      button.removeAttribute("aria-disabled")
+      button.textContent = "Sign in"
     }
   }
 
@@ -108,27 +117,12 @@ const SignIn = (() => {
     byId("passwordChangeTitle").focus()
   }
 
-  async function submitChange(event) {
-    event.preventDefault()
-    const [form, button] = [byId("passwordChangeForm"), byId("setPasswordBtn")]
-    if (button.getAttribute("aria-disabled") === "true") return
-    const found = PasswordFields.faults(form)
-    if (Object.keys(found).length > 0) return FormFaults.show(form, found)
-    FormFaults.clear(form)
-    busy(button, "Setting it…")
-    try {
-      await change.changeTo(byId("newPassword").value, byId("confirmPassword").value)
-      PasswordFields.cover(form)
-      form.reset()
-      change = null
-      goOn()
-    } catch (error) {
-      // The quarter of an hour is over, or somebody has set yet another password: only a new sign-in helps.
-      if (error.status === 401 || error.code === "password.wrong") back(error)
-      else PasswordFields.refuse(form, error)
-    } finally {
-      busy(button, null, "Set password and sign in")
-    }
+  function changed() {
+    const form = byId("passwordChangeForm")
+    PasswordFields.cover(form)
+    form.reset()
+    change = null
+    goOn()
   }
 
   function back(error = null) {
@@ -139,12 +133,6 @@ const SignIn = (() => {
     document.title = "Sign in · Backhaul"
     byId("password").focus()
     if (error) refuse(error, byId("password"))
-  }
-
-  function busy(button, doing, otherwise) {
-    if (doing) button.setAttribute("aria-disabled", "true")
-    else button.removeAttribute("aria-disabled")
-    button.textContent = doing ?? otherwise
   }
 
   return Object.freeze({ init, show })

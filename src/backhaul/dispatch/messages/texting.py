@@ -21,13 +21,15 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel
 
-from backhaul.core.errors import Misconfigured, OutcomeUnknown, OutsideProblem, Unplaceable
+from backhaul.core.errors import Misconfigured, OutcomeUnknown, OutsideProblem, Transient, Unplaceable
 from backhaul.core.limits import OnHold
 from backhaul.core.queries import Queries
 from backhaul.core.task import Run
+from backhaul.dispatch.messages import messages
 from backhaul.dispatch.office import Office, Texts
 from backhaul.outside.quo_messages import NOT_DELIVERED, Sent
 
@@ -61,6 +63,23 @@ async def send_once(run: Run[Office], text: str, to: str | None, intent: str) ->
             code="quo.no_sender",
         )
     return await run.step(intent, _Text(run, texts, intent).send, text, to or "")
+
+
+async def send_intended(run: Run[Office], intended_id: UUID, text: str, to: str | None, intent: str) -> Sent:
+    """Sends the text of a message that was written down before (messages.intend), and writes down what came of it.
+
+    Raises: as send_once. After a Transient the message stays intended: the task tries again.
+    """
+    try:
+        sent = await send_once(run, text, to, intent)
+    except Transient:
+        raise
+    except OutsideProblem as problem:
+        state: messages.State = "unknown" if isinstance(problem, OutcomeUnknown) else "refused"
+        await messages.settle(run.db, intended_id, state, error=problem.message)
+        raise
+    await messages.settle(run.db, intended_id, "sent", provider_id=sent.message_id)
+    return sent
 
 
 async def see_it_arrive(run: Run[Office], sent: Sent, intent: str) -> str:

@@ -20,7 +20,7 @@ from backhaul.dispatch.drivers import drivers
 from backhaul.dispatch.messages import messages, notices
 from backhaul.dispatch.messages.messages import Audience
 from backhaul.dispatch.messages.notices import Notices
-from backhaul.dispatch.messages.texting import send_once
+from backhaul.dispatch.messages.texting import send_intended
 from backhaul.dispatch.office import Calendars, Office, workflows
 from backhaul.dispatch.trips import appointments, calendar_events
 from backhaul.dispatch.trips.appointments import CALENDAR_FIELDS, Appointment
@@ -187,15 +187,7 @@ async def send_appointment_notification(
     )
     if intended.state == "sent":
         return {"sent": words.kind, "message_id": None}
-    try:
-        sent = await send_once(run, words.text, to, f"the notice to the {audience} ({words.kind})")
-    except Transient:
-        raise
-    except OutsideProblem as problem:
-        state: messages.State = "unknown" if isinstance(problem, OutcomeUnknown) else "refused"
-        await messages.settle(run.db, intended.id, state, error=problem.message)
-        raise
-    await messages.settle(run.db, intended.id, "sent", provider_id=sent.message_id)
+    sent = await send_intended(run, intended.id, words.text, to, f"the notice to the {audience} ({words.kind})")
     return {"sent": words.kind, "message_id": sent.message_id}
 
 

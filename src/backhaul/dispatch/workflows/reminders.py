@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from backhaul.core.errors import OutcomeUnknown, OutsideProblem, Transient, Unplaceable
+from backhaul.core.errors import Unplaceable
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, jsonb
 from backhaul.core.task import Retry, Run, Snooze
 from backhaul.dispatch.messages import messages
 from backhaul.dispatch.messages.messages import Audience, Due
-from backhaul.dispatch.messages.texting import send_once
+from backhaul.dispatch.messages.texting import send_intended
 from backhaul.dispatch.office import Office, workflows
 from backhaul.dispatch.wall_time import office
 
@@ -80,15 +80,7 @@ async def send_reminder(
     if turn.number is None:
         await messages.settle(run.db, intended.id, "refused", error="There is no telephone number.")
         raise _nobody_to_text(audience)
-    try:
-        sent = await send_once(run, text, turn.number, _intent(audience))
-    except Transient:
-        raise
-    except OutsideProblem as problem:
-        state: messages.State = "unknown" if isinstance(problem, OutcomeUnknown) else "refused"
-        await messages.settle(run.db, intended.id, state, error=problem.message)
-        raise
-    await messages.settle(run.db, intended.id, "sent", provider_id=sent.message_id)
+    sent = await send_intended(run, intended.id, text, turn.number, _intent(audience))
     return {"sent": "reminder", "message_id": sent.message_id}
 
 
