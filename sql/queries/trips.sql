@@ -63,3 +63,7 @@ select null, d.id, 'preferred', false, null, null, 'the client prefers ' || w.na
   from public.clients k join public.drivers w on w.id = k.preferred_driver join public.drivers d on d.active and d.id <> w.id
  where k.id = %(client)s
  order by 1 nulls last, 2, 4 desc, 5
+
+-- name: to_hear_of
+-- what a person hears of trips that were announced as changed
+select id, gone, days from private.trips_to_hear_of(%(announced)s)
