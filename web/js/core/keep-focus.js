@@ -2,7 +2,7 @@
 
 /**
  * Keeps the focus where it was while something is drawn anew: on the same button or link, else at the same place. Without it an event from the server
- * would throw a keyboard user back to the top of the page. The page is not scrolled for it: they may be reading elsewhere.
+ * would throw a keyboard user back to the top of the page.
  */
 const KeepFocus = (() => {
   /**
@@ -35,7 +35,12 @@ const KeepFocus = (() => {
     return [...root.querySelectorAll("[data-task-id]")]
   }
 
-  /** Where each link, button and summary has a name of its own, data-focus, or at least an address. @param {HTMLElement} root @param {() => void} draw */
+  /**
+   * Where each link, button and summary has a name of its own, data-focus, or at least an address. The page is not scrolled: whoever reads elsewhere did
+   * not ask for this drawing.
+   * @param {HTMLElement} root what is drawn anew
+   * @param {() => void} draw
+   */
   function byName(root, draw) {
     const active = /** @type {HTMLElement} */ (document.activeElement)
     const at = stops(root).indexOf(active)
