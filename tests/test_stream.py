@@ -174,7 +174,17 @@ async def test_a_page_that_came_while_nobody_listened_is_sent_back_once_somebody
 
 async def test_a_notification_that_is_not_ours_is_passed_over(api: Api, address: str, agent: Actor) -> None:
     async with opened(address, api.token(agent)) as page:
-        for payload in ("", "x", "[]", "7", "null", "{}", '{"id": 5, "created_by": null}', '{"id": "x", "created_by": "y"}'):
+        for payload in (
+            "",
+            "x",
+            "[" * 5000,
+            "[]",
+            "7",
+            "null",
+            "{}",
+            '{"id": 5, "created_by": null}',
+            '{"id": "x", "created_by": "y"}',
+        ):
             api.database.all("select pg_notify('background_tasks', %s)", payload)
         await page.hear_of(api.failed(agent), "failed")
         assert api.app.state.stream.listening

@@ -43,7 +43,8 @@ class Feed(Protocol):
     def understand(self, payload: str) -> Hashable:
         """What a notification says.
 
-        Raises: ValueError, TypeError, KeyError or AttributeError for one that is not ours: anybody at psql may send one.
+        Raises: ValueError, TypeError, KeyError, AttributeError or RecursionError for one that is not ours: anybody at psql may
+        send one.
         """
 
     def may_concern(self, said: Any, claims: Claims) -> bool:
@@ -190,7 +191,7 @@ class Stream:
     def _hear(self, feed: Feed, payload: str) -> None:
         try:
             said = feed.understand(payload)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             _log.warning("notification not understood", channel=feed.channel, length=len(payload))
             return
         for subscriber in self._subscribers:
