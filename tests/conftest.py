@@ -192,4 +192,4 @@ def as_login(dsn: str) -> str:
     return psycopg.conninfo.make_conninfo(dsn, user="authenticator")
 
 
-pytest_plugins = ["tests.api_fixtures"]
+pytest_plugins = ["tests.api_fixtures", "tests.open_pages"]

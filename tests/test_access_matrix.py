@@ -311,7 +311,7 @@ async def test_the_stream_tells_of_ones_own_tasks_and_of_everybodys_only_to_supe
     stream, tokens = house.api.app.state.stream, house.api.app.state.tokens
     await until(lambda: stream.listening)
     mine, other = house.people[role], house.people["client" if role != "client" else "driver"]
-    events = stream.events(tokens.read(house.api.token(mine)), lambda row: {"id": row["id"]})
+    events = stream.events(tokens.read(house.api.token(mine)))
     async with aclosing(events):
         assert b"hello" in await anext(events)
         theirs, own = house.api.failed(other), house.api.failed(mine)
@@ -319,6 +319,18 @@ async def test_the_stream_tells_of_ones_own_tasks_and_of_everybodys_only_to_supe
         if role in LEAD and str(theirs).encode() not in heard:  # what happens together arrives in any order
             heard += await _until_heard(events, theirs)
     assert (str(theirs).encode() in heard) is (role in LEAD)
+
+
+@pytest.mark.parametrize("role", sorted(ALL))
+async def test_the_stream_tells_the_staff_of_every_trip_and_nobody_of_one_that_is_not_theirs(house: House, role: str) -> None:
+    stream, tokens = house.api.app.state.stream, house.api.app.state.tokens
+    await until(lambda: stream.listening)
+    events = stream.events(tokens.read(house.api.token(house.people[role])))
+    async with aclosing(events):
+        assert b"hello" in await anext(events)
+        house.api.database.all("update appointments set notes = 'Two stairs' where id = %s", house.trip)
+        heard = await _until_heard(events, house.api.failed(house.people[role]))
+    assert (str(house.trip).encode() in heard) is (role in STAFF)
 
 
 async def _until_heard(events: AsyncIterator[bytes], task: UUID) -> bytes:

@@ -153,12 +153,12 @@ def test_on_an_older_supabase_project_that_grants_everything_by_default_nobody_g
     assert more == set()
 
 
-def test_failed_tasks_reach_supabase_realtime(postgres: EmbeddedPostgres) -> None:
+def test_tasks_and_trips_reach_supabase_realtime(postgres: EmbeddedPostgres) -> None:
     with psycopg.connect(postgres.dsn(TEMPLATE)) as connection:
         published = connection.execute(
             "select schemaname || '.' || tablename from pg_publication_tables where pubname = 'supabase_realtime'"
         ).fetchall()
-    assert published == [("public.background_tasks",)]
+    assert sorted(published) == [("public.appointments",), ("public.background_tasks",)]
 
 
 def test_drivers_telephone_numbers_survive_becoming_e164(

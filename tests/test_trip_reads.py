@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from backhaul.core.testing import TestOffice
+from backhaul.core.testing import Clock, TestOffice
 from backhaul.dispatch.office import Office
 from tests.api_fixtures import Api, refused
 from tests.appointment_desk import done, forget, give_calendar, saved
@@ -61,6 +61,19 @@ async def test_an_agent_gets_no_price_and_of_the_changes_their_own(api: Api, own
     body = await read(api, own_trips, ONE, by="booking_agent", id=trip)
     assert not {"customRate", "custom_rate"} & body["appointment"].keys()
     assert body["changes"] == []
+
+
+async def test_who_changed_a_trip_last_is_told_to_all_staff_unless_it_was_the_house(
+    api: Api, own_trips: Trips, clock: Clock
+) -> None:
+    trip = await saved(api, own_trips)
+    agent = await read(api, own_trips, ONE, by="booking_agent", id=trip)
+    name = own_trips.database.value("select full_name from users where id = %s", own_trips.people["supervisor"].id)
+    assert (agent["last_change"]["mine"], agent["last_change"]["user_name"]) == (False, name)
+    assert (await read(api, own_trips, ONE, id=trip))["last_change"]["mine"] is True
+    clock.advance(minutes=1)
+    own_trips.set(trip, notes="By the house")
+    assert (await read(api, own_trips, ONE, id=trip))["last_change"] is None
 
 
 async def test_a_look_at_a_trip_is_written_down_once_in_ten_minutes(api: Api, own_trips: Trips) -> None:

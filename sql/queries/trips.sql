@@ -31,6 +31,13 @@ select a.action, a.user_name, a.role, a.created_at, a.details -> 'fields_updated
  where a.entity_type = 'appointment' and a.entity_id = %(id)s and a.success and a.action not like 'view%%'
  order by a.created_at desc, a.id limit 50
 
+-- name: last_change
+-- who made the trip what it is now; none where the house did. As the house, since not everybody reads the audit log
+select a.user_id = auth.uid() as mine, a.user_name, a.created_at
+  from public.audit_logs a join public.appointments t on t.id = a.entity_id
+ where a.entity_type = 'appointment' and a.entity_id = %(id)s and a.success and a.action not like 'view%%' and a.created_at = t.updated_at
+ order by a.id limit 1
+
 -- name: drive
 -- how long a client takes to a clinic, as far as it is known: from the first address, else from the second
 select t.duration_minutes as minutes, t.place, t.calculated_at,
@@ -63,3 +70,7 @@ select null, d.id, 'preferred', false, null, null, 'the client prefers ' || w.na
   from public.clients k join public.drivers w on w.id = k.preferred_driver join public.drivers d on d.active and d.id <> w.id
  where k.id = %(client)s
  order by 1 nulls last, 2, 4 desc, 5
+
+-- name: to_hear_of
+-- what a person hears of trips that were announced as changed
+select id, gone, days from private.trips_to_hear_of(%(announced)s)

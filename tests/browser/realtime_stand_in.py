@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 from websockets.asyncio.server import Server, ServerConnection, serve
 
+_IDS = {"background_tasks": 104, "appointments": 105}  # of each subscription, as the server counts them
 _TYPES = {"id": "uuid", "entity_id": "uuid", "created_by": "uuid", "attempt": "int4", "max_attempts": "int4"}
 
 
@@ -49,12 +50,12 @@ class RealtimeStandIn:
     def listeners(self) -> int:
         return len(self._listeners)
 
-    async def update(self, row: dict[str, Any]) -> None:
-        """Tells everybody that this row of background_tasks has changed."""
+    async def update(self, row: dict[str, Any], table: str = "background_tasks") -> None:
+        """Tells everybody who asked for that table that this row of it has changed."""
         change = {
             "type": "UPDATE",
             "schema": "public",
-            "table": "background_tasks",
+            "table": table,
             "commit_timestamp": datetime.now(UTC).isoformat(),
             "columns": [{"name": name, "type": _TYPES.get(name, "text")} for name in row],
             "record": row,
@@ -62,7 +63,7 @@ class RealtimeStandIn:
             "errors": None,
         }
         for line, (_, topic) in list(self._listeners.items()):
-            await _send(line, None, None, topic, "postgres_changes", {"ids": [104], "data": change})
+            await _send(line, None, None, topic, "postgres_changes", {"ids": [_IDS[table]], "data": change})
 
     async def hang_up(self, why: str) -> None:
         """As at the end of a token that was not renewed: a system error, then the channel is closed."""
@@ -93,7 +94,7 @@ class RealtimeStandIn:
     async def _join(self, line: ServerConnection, join_ref: str, ref: str, topic: str, payload: dict[str, Any]) -> None:
         self.joins.append(payload)
         wanted = payload["config"]["postgres_changes"]
-        answer = {"postgres_changes": [{**one, "id": 104} for one in wanted]}
+        answer = {"postgres_changes": [{**one, "id": _IDS[one["table"]]} for one in wanted]}
         await _send(line, join_ref, ref, topic, "phx_reply", {"status": "ok", "response": answer})
         if self.refuse is not None:
             await _system(line, join_ref, topic, "error", self.refuse)

@@ -137,11 +137,16 @@ async def test_an_agents_edit_sends_what_was_changed_and_keeps_it_when_somebody_
     await expect(form(one).get_by_label("Notes (optional)", exact=True)).to_have_value("Two stairs")
     await expect(form(one).get_by_label("Driver", exact=True)).to_be_hidden()
     await expect(form(one).get_by_label("Drive, minutes")).to_have_attribute("readonly", "")
-    portal.ask("admin", "POST", "/webhook/update-appointment", {"id": made["id"], "driver_instructions": "Ring twice"})
     await form(one).get_by_label("Notes (optional)", exact=True).fill("Three stairs")
+    portal.ask("admin", "POST", "/webhook/update-appointment", {"id": made["id"], "driver_instructions": "Ring twice"})
+    await expect(form(one).locator("#tripNews")).to_contain_text(
+        "Ada Admin changed this trip just now. What you typed is still here."
+    )
+    await expect(form(one).get_by_label("Notes (optional)", exact=True)).to_be_focused()
     await form(one).get_by_role("button", name="Save changes").click()
     await expect(form(one).locator(".form-summary")).to_contain_text("Ada Admin saved it on")
-    await form(one).get_by_role("button", name="Load the newer, keep what I typed").click()
+    await form(one).locator("#tripNews").get_by_role("button", name="Load the newer, keep what I typed").click()
+    await expect(form(one).locator("#tripNews")).to_be_empty()
     await expect(form(one).get_by_label("For the driver")).to_have_value("Ring twice")
     await expect(form(one).get_by_label("Notes (optional)", exact=True)).to_have_value("Three stairs")
     await form(one).get_by_role("button", name="Save changes").click()

@@ -64,8 +64,9 @@ def soon(portal: Portal) -> Iterator[Soon]:
             database.execute(statement.encode(), {"trip": trip, "driver": driver})
 
 
-def assign(portal: Portal, soon: Soon) -> None:
-    portal.ask("admin", "POST", "/webhook/update-driver-assignment", {"id": soon.trip, "driver_assigned": soon.driver})
+def assign(portal: Portal, soon: Soon, *, off: bool = False) -> None:
+    body = {"id": soon.trip, "driver_assigned": None if off else soon.driver}
+    portal.ask("admin", "POST", "/webhook/update-driver-assignment", body)
 
 
 async def test_staff_see_what_nobody_drives_on_top_and_hear_when_somebody_does(
@@ -114,9 +115,10 @@ async def test_a_supervisor_is_led_to_the_board(person: People) -> None:
 async def test_a_driver_sees_whom_to_fetch_and_a_client_who_comes_and_neither_a_price(
     person: People, portal: Portal, soon: Soon
 ) -> None:
-    assign(portal, soon)
     drives, rides = await person(phone=True), await person()
     await drives.come_back(soon.driver_user)
+    await expect(drives.page.locator("#ownTrips")).to_contain_text("No trips today")
+    assign(portal, soon)  # it comes by itself, and goes by itself below
     stop = drives.page.locator("#ownTrips li", has_text=soon.client)
     await expect(stop).to_contain_text("Ring twice")
     await expect(stop.get_by_role("link", name="902-555-0144")).to_have_attribute("href", "tel:+19025550144")
@@ -130,6 +132,9 @@ async def test_a_driver_sees_whom_to_fetch_and_a_client_who_comes_and_neither_a_
     await sound(rides, "client", phone=False)
     for one in (drives, rides):
         assert "4321" not in await one.page.content()
+    assign(portal, soon, off=True)
+    await expect(stop).to_have_count(0)
+    await expect(rides.page.locator("#ownTrips li")).to_contain_text("The driver is not chosen yet")
 
 
 async def test_a_day_that_cannot_be_read_says_why_and_offers_to_try_again(person: People) -> None:

@@ -82,10 +82,10 @@ class OnSupabase:
     url: str
     realtime: RealtimeStandIn
 
-    async def enter(self, one: Person) -> tuple[Page, dict[str, Any]]:
+    async def enter(self, one: Person, page: str = "dashboard.html", name: str = "agent") -> tuple[Page, dict[str, Any]]:
         await one.page.add_init_script(_IMPATIENT)
-        said = await one.keep_session("agent")
-        await one.page.goto(f"{self.url}/dashboard.html")
+        said = await one.keep_session(name)
+        await one.page.goto(f"{self.url}/{page}")
         return one.page, said
 
     def row(self, task_id: Any) -> dict[str, Any]:
@@ -121,7 +121,9 @@ async def test_on_supabase_a_change_of_the_row_shows_the_toast_and_a_dead_token_
     await agent.go_live("realtime")
     (join,) = realtime.joins
     assert join["access_token"] == me["access_token"]
-    assert [one["filter"] for one in join["config"]["postgres_changes"]] == [f"created_by=eq.{me['userId']}"]
+    tasks, trips = join["config"]["postgres_changes"]
+    assert (tasks["table"], tasks["filter"]) == ("background_tasks", f"created_by=eq.{me['userId']}")
+    assert (trips["table"], trips.get("filter")) == ("appointments", None)
     assert realtime.keys == ["anon-key"]
     await expect(page.locator("#connection")).to_contain_text("Supabase Realtime")
 
@@ -138,6 +140,26 @@ async def test_on_supabase_a_change_of_the_row_shows_the_toast_and_a_dead_token_
     assert len(realtime.joins) > 1
     supabase.portal.failure("Sven Stream (K4000006)", code="other")
     await expect(page.locator(".task-toast", has_text="Sven Stream")).to_be_visible()
+
+
+async def test_on_supabase_a_trip_that_somebody_else_booked_shows_and_a_driver_hears_of_theirs_by_our_own_stream(
+    person: People, supabase: OnSupabase
+) -> None:
+    portal, agent, driver = supabase.portal, await person(), await person()
+    client = portal.client("Rhea", "Realtime")
+    page, _ = await supabase.enter(agent, f"appointments.html?q={client['kNumber']}")
+    await agent.go_live("realtime")
+    await expect(page.locator("#listState")).to_contain_text("No trip is like that")
+    form = {"knumber": client["kNumber"], "appointmentDateTime": "2027-03-09T10:00", "location": "Town hall", "transitTime": 30}
+    trip = portal.ask("supervisor", "POST", "/webhook/save-appointment", form)["appointmentId"]
+    with portal.database() as database:
+        (row,) = database.execute("select to_jsonb(a) from public.appointments a where id = %s", [trip]).fetchone() or ({},)
+    await supabase.realtime.update(row, "appointments")
+    await expect(page.locator("#tripTable")).to_contain_text("Rhea Realtime")
+
+    portal.person("rita", "driver")
+    await supabase.enter(driver, name="rita")
+    await driver.go_live("stream")
 
 
 async def configured(page: Page, **changed: Any) -> None:

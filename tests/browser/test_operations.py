@@ -209,6 +209,37 @@ async def test_day_and_filter_are_in_the_address_and_what_others_do_shows_by_its
     assert f"day={day.day}" in one.page.url
 
 
+async def test_two_at_one_board_see_each_others_moves_and_neither_loses_their_place(person: People, tuesday: Tuesday) -> None:
+    day, driven, early, late = tuesday
+    day.portal.person("second", "supervisor")
+    one, other = await person(), await person()
+    for who, name in ((one, "supervisor"), (other, "second")):
+        # nothing but the trip's own event may bring it: no event of a task, no reading by the clock
+        await who.page.add_init_script(
+            "document.addEventListener('task:changed', (event) => event.stopImmediatePropagation(), true)"
+        )
+        await who.come_back(name, day.path)
+    dragged = lane(one, day.others[1])
+    await dragged.scroll_into_view_if_needed()
+    await take(one, late, dragged)
+
+    readings = "performance.getEntriesByType('resource').filter((one) => one.name.includes('get-operations')).length"
+    before = await one.page.evaluate(readings)
+    await trip(lane(other, None), early).focus()
+    await other.press("Enter")
+    await other.page.get_by_role("dialog").get_by_role("button", name=day.others[0]["name"]).click()
+    await expect(other.page.locator("#boardSaid")).to_contain_text(day.others[0]["name"])
+    await trip(lane(other, day.driver), driven).focus()
+    await one.until(f"{readings} > {before}")
+    await expect(dragged.locator(".lane-verdict")).to_contain_text("Free")
+    await one.page.mouse.up()
+
+    await expect(trip(lane(one, day.others[0]), early)).to_have_attribute("data-looks", "assigned")
+    await expect(trip(lane(other, day.others[1]), late)).to_have_attribute("data-looks", "assigned")
+    await expect(trip(lane(other, day.driver), driven)).to_be_focused()
+    await expect(one.page.locator("#unassignedCount")).to_have_text("0")
+
+
 async def test_time_off_entered_later_marks_the_trip_that_it_meets(person: People, empty_day: Day) -> None:
     day, driver = empty_day, empty_day.others[2]
     ident = day.book("10:00", driver)

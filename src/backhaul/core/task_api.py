@@ -70,7 +70,7 @@ def task_endpoints(shape: Shape) -> APIRouter:
     api = APIRouter(tags=["tasks"], default_response_class=Answer)
     _looking(api, shape)
     _acting(api)
-    _hearing(api, shape)
+    _hearing(api)
     return api
 
 
@@ -162,10 +162,10 @@ def _acting(api: APIRouter) -> None:
         return {"success": True, "message": "Task retry started", "task_id": body.task_id}
 
 
-def _hearing(api: APIRouter, shape: Shape) -> None:
+def _hearing(api: APIRouter) -> None:
     @api.get("/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
     async def events(request: Request, claims: Asking) -> StreamingResponse:
-        """Server-sent events: `hello`, `task` for each change one may see, `bye` with the reason.
+        """Server-sent events: `hello`, one for each change one may see, named by its kind of record (`task` …), `bye` with why.
 
         Nothing is sent twice: read the list after connecting.
         """
@@ -173,7 +173,7 @@ def _hearing(api: APIRouter, shape: Shape) -> None:
             pass  # a session that has ended gets its 401 before the stream begins
         stream: Stream = request.app.state.stream
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(stream.events(claims, shape), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(stream.events(claims), media_type="text/event-stream", headers=headers)
 
 
 def process_endpoint(api: APIRouter, path: str, task_type: str) -> None:

@@ -28,6 +28,7 @@ from backhaul.core.share import share
 from backhaul.core.store import Store
 from backhaul.core.stream import Stream
 from backhaul.core.task_api import process_endpoint, shaper, task_endpoints
+from backhaul.core.task_feed import TaskFeed
 from backhaul.core.tokens import Tokens
 from backhaul.core.worker import Worker, worker_name
 from backhaul.dispatch.accounts.activity_api import activity_endpoints
@@ -48,6 +49,7 @@ from backhaul.dispatch.settings import Settings
 from backhaul.dispatch.trips.appointment_api import appointment_endpoints
 from backhaul.dispatch.trips.dashboard_api import dashboard_endpoints
 from backhaul.dispatch.trips.trip_api import trip_endpoints
+from backhaul.dispatch.trips.trip_feed import TripFeed
 from backhaul.dispatch.workflows import add_client, all_of_them
 
 __all__ = ["create_app", "put_on", "workflows"]
@@ -57,6 +59,7 @@ workflows = all_of_them()
 
 def create_app(settings: Settings, dsn: str) -> FastAPI:
     """The application. dsn: a login that may become `authenticated` and `service_role`. It opens its own connections."""
+    shape = shaper(workflows.label)
     app = FastAPI(
         title="Backhaul",
         version=version("backhaul"),
@@ -69,7 +72,6 @@ def create_app(settings: Settings, dsn: str) -> FastAPI:
     put_on(app, settings, dsn)
     app.state.audit_log = audit_log(workflows)
     answer_errors(app)
-    shape = shaper(workflows.label)
     for router in (
         session_endpoints(),
         account_endpoints(),
@@ -116,7 +118,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
     tokens = Tokens(settings.jwt_secret)
     passwords = Passwords()
     sessions = Sessions(store, tokens, passwords)
-    stream = Stream(store, listen_to=settings["session_url"])
+    stream = Stream(store, [TaskFeed(shaper(workflows.label)), TripFeed()], listen_to=settings["session_url"])
     await stream.open()
     async with outside(settings, SharedLimits(store)) as office:
         app.state.store, app.state.tokens, app.state.sessions, app.state.stream = store, tokens, sessions, stream

@@ -16,7 +16,7 @@ const BoardView = (() => {
    *   onRead: a refusal was read and may go
    */
   function draw(root, board, state) {
-    const focused = document.activeElement?.closest?.("[data-trip-id]")?.getAttribute("data-trip-id")
+    const focused = root.contains(document.activeElement) ? document.activeElement.closest("[data-trip-id]")?.getAttribute("data-trip-id") : null
     const axis = BoardDay.axis(board)
     root.style.setProperty("--hours", String(axis.hours.length))
     const meant = state.words !== "" && board.trips.some((trip) => BoardDay.tripMatches(trip, state.words))
@@ -37,7 +37,9 @@ const BoardView = (() => {
       el("div", { class: "board-now", "aria-hidden": "true" }),
     )
     moveNow(root, board)
-    if (focused && !root.contains(document.activeElement)) tripNode(root, focused)?.focus()
+    if (!focused || root.contains(document.activeElement)) return
+    // Where the trip is gone, the board keeps the focus; it is not scrolled, since whoever looks elsewhere did not ask for this drawing.
+    ;(tripNode(root, focused) ?? root.querySelector("[data-trip-id]"))?.focus({ preventScroll: true })
   }
 
   /** @returns {HTMLElement|null} */

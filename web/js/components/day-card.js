@@ -2,18 +2,17 @@
 
 /**
  * The office's day on the dashboard: in numbers, trip by trip with what nobody drives yet on top, what tomorrow still lacks, and the reminders.
- * Read again whenever the work that follows a save is heard of (agents hear of their own), and once a minute.
+ * Read again when a trip up to the coming week is heard of, whoever changed it, after the work that follows a save, and once a minute.
  */
 const DayCard = (() => {
   const { el, fill, icon, byId } = Dom
   const POLL_MS = 60_000
-  const SOON_MS = 800
+  const APART_MS = 800
   const FEW = 12
   const SOME = 6
   const CONCERNS = new Set(["appointment", "client", "driver"])
   let isStarted = false
   let isWhole = false
-  let soonTimer = 0
   let asking = new AbortController()
   let answered = ""
   /** @type {any} */
@@ -26,18 +25,17 @@ const DayCard = (() => {
     read()
     if (isStarted) return
     isStarted = true
+    const readSoon = TripNews.follow({ read, concerns: isNear, apartMs: APART_MS })
     document.addEventListener("task:changed", (event) => CONCERNS.has(event.detail.task.entity_type) && readSoon())
-    document.addEventListener("visibilitychange", () => !document.hidden && readSoon())
     setInterval(() => !document.hidden && read(), POLL_MS)
   }
 
-  function readSoon() {
-    if (!soonTimer) soonTimer = setTimeout(read, SOON_MS)
+  /** What is past counts as well, as long as it is not closed or invoiced. */
+  function isNear({ days }) {
+    return !days || !day || days.some((one) => one <= WallTime.plus(day.day, 7))
   }
 
   async function read() {
-    clearTimeout(soonTimer)
-    soonTimer = 0
     if (!JWTManager.isAuthenticated()) return
     asking.abort()
     asking = new AbortController()
@@ -62,10 +60,15 @@ const DayCard = (() => {
   // ── Numbers ──
 
   function drawAside() {
-    fill(byId("dayNumbers"), numbers(day.numbers))
-    fill(byId("dayToClose"), hasFeaturePermission("canAssignDrivers") && toClose(day.numbers.not_closed))
-    fill(byId("tomorrow"), tomorrow())
-    fill(byId("reminders"), reminders())
+    renew("dayNumbers", numbers(day.numbers))
+    renew("dayToClose", hasFeaturePermission("canAssignDrivers") && toClose(day.numbers.not_closed))
+    renew("tomorrow", tomorrow())
+    renew("reminders", reminders())
+  }
+
+  /** @param {string} id @param {...any} content */
+  function renew(id, ...content) {
+    KeepFocus.byName(byId(id), () => fill(byId(id), ...content))
   }
 
   function numbers(said) {
@@ -110,9 +113,8 @@ const DayCard = (() => {
     const past = rest.filter(isOver)
     const ahead = rest.filter((trip) => !isOver(trip))
     const wasOpen = byId("dayTrips").querySelector("details")?.open ?? false
-    const focused = document.activeElement?.closest("#dayTrips a")?.getAttribute("href")
-    fill(
-      byId("dayTrips"),
+    renew(
+      "dayTrips",
       day.trips.length === 0 && nothing(),
       open.length > 0 && [
         el(
@@ -124,7 +126,7 @@ const DayCard = (() => {
         list(open, now),
       ],
       past.length > 0 &&
-        el("details", { open: wasOpen }, el("summary", {}, `Earlier today: ${Format.count(past.length, "trip")}`), list(past, now)),
+        el("details", { open: wasOpen }, el("summary", { "data-focus": "earlier" }, `Earlier today: ${Format.count(past.length, "trip")}`), list(past, now)),
       day.trips.length > 0 && el("p", { class: "now-mark" }, el("span", {}, `Now ${Format.time(now)}`)),
       ahead.length > 0 && list(isWhole ? ahead : ahead.slice(0, FEW), now),
       ahead.length === 0 && rest.length > 0 && el("p", { class: "quiet" }, "Nothing more to be driven today."),
@@ -132,7 +134,6 @@ const DayCard = (() => {
         ahead.length > FEW &&
         el("button", { type: "button", class: "btn btn-sm btn-quiet", onclick: () => ((isWhole = true), drawTrips()) }, `Show all ${ahead.length}`),
     )
-    if (focused) byId("dayTrips").querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus()
   }
 
   function nothing() {

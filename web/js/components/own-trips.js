@@ -2,7 +2,7 @@
 
 /**
  * Drivers' and clients' own trips on their dashboard. A driver gets today's with whom to fetch, where, and how to ring them, then the days ahead;
- * a client when they are fetched, and by whom.
+ * a client when they are fetched, and by whom. Read again when one of them is heard of or is theirs no more, and every two minutes.
  */
 const OwnTrips = (() => {
   const { el, fill, icon, byId } = Dom
@@ -20,7 +20,7 @@ const OwnTrips = (() => {
     read()
     if (isStarted) return
     isStarted = true
-    document.addEventListener("visibilitychange", () => !document.hidden && read())
+    TripNews.follow({ read })
     setInterval(() => !document.hidden && read(), POLL_MS)
   }
 
@@ -31,7 +31,8 @@ const OwnTrips = (() => {
     const { signal } = asking
     try {
       const { appointments } = await APIClient.get("/get-active-present-future-appointments", { signal })
-      if (!signal.aborted) fill(byId("ownTrips"), drives ? driversDays(appointments) : clientsTrips(appointments))
+      if (signal.aborted) return
+      KeepFocus.byName(byId("ownTrips"), () => fill(byId("ownTrips"), drives ? driversDays(appointments) : clientsTrips(appointments)))
     } catch (error) {
       if (signal.aborted) return
       const again = el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: read }, "Try again")
@@ -55,7 +56,7 @@ const OwnTrips = (() => {
         el(
           "details",
           { class: "own-day", open: isOpen("over"), "data-day": "over" },
-          el("summary", {}, `Over: ${Format.count(over.length, "trip")}`),
+          el("summary", { "data-focus": "over" }, `Over: ${Format.count(over.length, "trip")}`),
           list(over),
         ),
       left.length > 0 ? list(left) : nothing(over.length > 0 ? "Nothing more today" : "No trips today"),
@@ -67,7 +68,7 @@ const OwnTrips = (() => {
           { class: "own-day", open: isOpen(day, day === WallTime.plus(today, 1)), "data-day": day },
           el(
             "summary",
-            {},
+            { "data-focus": day },
             WallTime.short(day),
             el("span", { class: "quiet" }, ` ${Format.count(some.length, "trip")}, from ${Format.time(some[0].pickuptime)}`),
           ),
@@ -109,25 +110,25 @@ const OwnTrips = (() => {
         "p",
         { class: "own-who" },
         el("span", {}, trip.client_name ?? trip.event_name),
-        trip.client_phone && call(trip.client_phone, trip.client_name),
+        trip.client_phone && call(trip),
       ),
-      from && place("Fetch at", from),
-      to && place(`Be there at ${Format.time(trip.appointmenttime)}`, to),
+      from && place("Fetch at", from, `from-${trip.id}`),
+      to && place(`Be there at ${Format.time(trip.appointmenttime)}`, to, `to-${trip.id}`),
       trip.driver_instructions && el("p", { class: "own-note" }, icon("chat-left-text"), el("span", {}, trip.driver_instructions)),
     )
   }
 
-  function call(phone, name) {
+  function call({ id, client_phone: phone, client_name: name }) {
     return el(
       "a",
-      { class: "btn btn-sm btn-soft", href: `tel:${phone}` },
+      { class: "btn btn-sm btn-soft", href: `tel:${phone}`, "data-focus": `call-${id}` },
       icon("telephone"),
       el("span", {}, Format.phone(phone)),
       el("span", { class: "visually-hidden" }, ` rings ${name ?? "them"}`),
     )
   }
 
-  function place(label, address) {
+  function place(label, address, key) {
     const map = `https://www.google.com/maps/search/?api=1&query=${encodeURIComponent(address)}`
     return el(
       "p",
@@ -135,7 +136,7 @@ const OwnTrips = (() => {
       el("span", { class: "quiet" }, label),
       el(
         "a",
-        { href: map, target: "_blank", rel: "noopener noreferrer" },
+        { href: map, target: "_blank", rel: "noopener noreferrer", "data-focus": key },
         icon("geo-alt"),
         el("span", {}, address),
         el("span", { class: "visually-hidden" }, " (map, in a new tab)"),

@@ -122,7 +122,7 @@ const RecordCard = (() => {
       const close = el("button", { type: "button", class: "btn btn-sm btn-quiet", "data-focus": "close", onclick: () => onClose() }, icon("x-lg"), "Close")
       const key = card.contains(document.activeElement) ? document.activeElement.closest("[data-focus]")?.dataset.focus : null
       fill(card, el("header", { class: "client-head" }, el("div", {}, title), el("div", { class: "client-acts" }, data && acts?.(data), close)), ...content)
-      if (key) (find(key) ?? card).focus()
+      if (key) (find(key) ?? card).focus({ preventScroll: true })
     }
 
     function find(key) {

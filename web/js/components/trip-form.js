@@ -6,7 +6,7 @@
  * A change is sent with the version it was made from, and has only what was changed: so the newer can be taken without losing what was typed.
  */
 const TripForm = (() => {
-  const { el, byId } = Dom
+  const { el, fill, icon, byId } = Dom
   const NEW = "new"
   /** @type {any} the trip that is changed; null while one is booked */
   let editing = null
@@ -22,6 +22,7 @@ const TripForm = (() => {
   /** @param {{onSaved: (saved: {ids: string[], message: string, warnings: string[], edited: boolean}) => void}} options */
   function init(options) {
     ;({ onSaved } = options)
+    TripNews.follow({ read: lookForNewer, concerns: ({ id }) => id === editing?.id })
     TripFields.layout() // now it is known who is here, and a draft has been given back
     if (snapshot() !== opened) drafts.set(NEW, { ...now(), base, version: null })
   }
@@ -113,6 +114,7 @@ const TripForm = (() => {
     byId("tripFormTitle").textContent = trip ? `Edit ${TripWords.who(trip)}` : "Book a trip"
     byId("tripFormFoot").textContent = trip ? "Only what it makes necessary follows in the background." : "Calendar and texts follow in the background."
     FormSending.begin(formNode(), trip ? "Save changes" : "Book")
+    fill(byId("tripNews"))
     modal().showModal()
     TripSketch.soon()
   }
@@ -217,7 +219,25 @@ const TripForm = (() => {
     }
   }
 
-  // ── A refusal ──
+  // ── Somebody else was first: said as soon as it is heard of, or when it is saved ──
+
+  /** Says who has changed the trip that is open here. When it cannot be read, whoever saves is told all the same. */
+  async function lookForNewer() {
+    const id = editing?.id
+    if (!id || !modal().open || isBusy()) return
+    const newer = await APIClient.get(`/get-appointment?id=${encodeURIComponent(id)}`).catch((error) => ({ error }))
+    if (editing?.id !== id || isBusy()) return
+    if (newer.error?.status === 404) return fill(byId("tripNews"), news("This trip has been deleted."))
+    if (newer.error || newer.appointment.version === editing.version) return
+    const { last_change: last } = newer
+    const who = last && (last.mine ? "You, in another window," : last.user_name)
+    const said = who ? [`${who} changed this trip `, Dom.ago(last.created_at), ". "] : "This trip has changed. "
+    fill(byId("tripNews"), news([said, "What you typed is still here."], newerButton()))
+  }
+
+  function news(text, ...ways) {
+    return el("div", { class: "notice" }, icon("people"), el("div", {}, el("p", {}, text), ways))
+  }
 
   function refused(error, show) {
     show(TripRefusal.faults(error, TripDates.typed().length > 1))
@@ -243,12 +263,17 @@ const TripForm = (() => {
       base = stored
       lay({ ...stored, ...kept, ...whose }, moved ? times : [TripDates.of(newer.appointmenttime)])
       FormFaults.clear(formNode())
+      fill(byId("tripNews"))
       TripSketch.soon()
       byId("saveTripBtn").focus()
       Dom.announce("This is the newer, with what you typed. Look at it, then save.")
     } catch (error) {
       FormFaults.show(formNode(), {}, error)
     }
+  }
+
+  function isBusy() {
+    return byId("saveTripBtn").getAttribute("aria-disabled") === "true"
   }
 
   prepare()

@@ -38,7 +38,7 @@ const TripList = (() => {
 
   /** As many as are shown, read again. A failure is passed over: what is shown stays, and the header shows a lost connection. */
   async function refresh() {
-    if (trips.length === 0) return load()
+    if (byId("listState").querySelector(".loading")) return load()
     loading.abort()
     loading = new AbortController()
     const { signal } = loading
@@ -90,14 +90,17 @@ const TripList = (() => {
   }
 
   function draw() {
-    const focused = table().contains(document.activeElement) ? document.activeElement.closest("[data-trip-id]")?.dataset.tripId : null
+    const focused = table().contains(document.activeElement) ? document.activeElement.closest("[data-trip-id]") : null
+    const place = focused ? rows().indexOf(focused) : -1
     for (const body of [...table().tBodies]) body.remove()
     for (const [day, rows] of byDay()) table().append(dayGroup(day, rows))
     table().hidden = trips.length === 0
     byId("moreBtn").hidden = next === null
     byId("listCount").textContent = next === null ? Format.count(trips.length, "trip") : `${trips.length} of ${total} trips`
     fill(byId("listState"), trips.length === 0 && nothing())
-    if (focused) link(focused)?.focus()
+    if (!focused) return
+    const left = rows()
+    ;(row(focused.dataset.tripId) ?? left[Math.min(place, left.length - 1)])?.querySelector("a").focus({ preventScroll: true })
   }
 
   function byDay() {
@@ -153,6 +156,11 @@ const TripList = (() => {
     const before = openId
     openId = id
     for (const one of [before, id]) if (one) row(one)?.classList.toggle("open", one === id)
+  }
+
+  /** @returns {HTMLElement[]} */
+  function rows() {
+    return [...table().querySelectorAll("[data-trip-id]")]
   }
 
   function row(id) {

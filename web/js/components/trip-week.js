@@ -83,7 +83,7 @@ const TripWeek = (() => {
     const blocks = all()
     const stop = blocks.find((one) => one.dataset.block === (focused ?? openId)) ?? blocks[0]
     for (const one of blocks) one.tabIndex = one === stop || narrow.matches ? 0 : -1
-    if (focused) stop?.focus()
+    if (focused) stop?.focus({ preventScroll: true })
     mark(openId)
   }
 
@@ -266,10 +266,15 @@ const TripWeek = (() => {
     }
   }
 
+  /** @param {string[]} days @returns {boolean} whether one of them is in the week shown */
+  function touches(days) {
+    return week === null || days.some((day) => WallTime.monday(day) === week.monday)
+  }
+
   /** @returns {HTMLElement|null} a trip's block, if it is in the week shown */
   function link(id) {
     return all().find((node) => node.dataset.block === id) ?? null
   }
 
-  return Object.freeze({ init, load, mark, link })
+  return Object.freeze({ init, load, mark, link, touches })
 })()

@@ -1,13 +1,12 @@
 "use strict"
 
 /**
- * Keeps the focus where it was while a list of tasks is drawn anew: on the same button, else at the same place in the list. Without it an event
- * from the server would throw a keyboard user back to the top of the page.
- *
- * A task's node carries data-task-id, a button data-action.
+ * Keeps the focus where it was while something is drawn anew: on the same button or link, else at the same place. Without it an event from the server
+ * would throw a keyboard user back to the top of the page.
  */
 const KeepFocus = (() => {
   /**
+   * In a list of tasks: a task's node carries data-task-id, a button data-action.
    * @param {HTMLElement} root what is drawn anew
    * @param {() => void} draw
    * @param {() => HTMLElement} otherwise where the focus goes when nothing like it is left
@@ -36,5 +35,30 @@ const KeepFocus = (() => {
     return [...root.querySelectorAll("[data-task-id]")]
   }
 
-  return Object.freeze({ during })
+  /**
+   * Where each link, button and summary has a name of its own, data-focus, or at least an address. The page is not scrolled: whoever reads elsewhere did
+   * not ask for this drawing.
+   * @param {HTMLElement} root what is drawn anew
+   * @param {() => void} draw
+   */
+  function byName(root, draw) {
+    const active = /** @type {HTMLElement} */ (document.activeElement)
+    const at = stops(root).indexOf(active)
+    draw()
+    if (at < 0 || active.isConnected) return
+    const left = stops(root)
+    const same = left.find((one) => nameOf(one) === nameOf(active))
+    ;(same ?? left[Math.min(at, left.length - 1)])?.focus({ preventScroll: true })
+  }
+
+  /** @returns {HTMLElement[]} */
+  function stops(root) {
+    return [...root.querySelectorAll("a[href], button, summary")]
+  }
+
+  function nameOf(node) {
+    return node.dataset.focus ?? node.getAttribute("href") ?? node.textContent
+  }
+
+  return Object.freeze({ during, byName })
 })()

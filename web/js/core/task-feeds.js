@@ -1,9 +1,12 @@
 "use strict"
 
 /**
- * The two live ways to hear of a task. Each `listen` calls onReady once changes really arrive, onTask for each change, and returns when the
- * server ends it in good order; it throws when it breaks. Neither replays what was missed: the monitor reads the list after every onReady.
+ * The two live ways to hear of tasks and trips. Each `listen` calls onReady once changes really arrive, onTask and onTrip for each change, and returns
+ * when the server ends it in good order; it throws when it breaks. Neither replays what was missed: whoever shows something reads it after every
+ * onReady.
  */
+
+/** @typedef {{signal: AbortSignal, onReady: () => void, onTask: (task: any) => void, onTrip: (trip: any) => void}} Listener */
 
 /** Our own server's event stream. */
 class StreamFeed {
@@ -13,8 +16,8 @@ class StreamFeed {
   /** Whether this server has the stream at all; a portal on another back end may not. */
   available = true
 
-  /** @param {{signal: AbortSignal, onReady: () => void, onTask: (task: any) => void}} listener */
-  async listen({ signal, onReady, onTask }) {
+  /** @param {Listener} listener */
+  async listen({ signal, onReady, onTask, onTrip }) {
     const response = await APIClient.fetch("/events", { base: "", signal, headers: { Accept: "text/event-stream" } })
     const isStream = (response.headers.get("content-type") ?? "").startsWith("text/event-stream")
     if (!response.ok || !response.body || !isStream) {
@@ -24,6 +27,7 @@ class StreamFeed {
     for await (const { event, data } of EventStream.read(response.body, { silenceMs: StreamFeed.silenceMs })) {
       if (event === "hello") onReady()
       if (event === "task") onTask(JSON.parse(data))
+      if (event === "trip") onTrip(JSON.parse(data))
       if (event === "bye") {
         const { reason, message } = JSON.parse(data)
         // "idle", "ended": the session is over, and whoever looks at the page is told at once.
@@ -37,7 +41,7 @@ class StreamFeed {
   }
 }
 
-/** Supabase Realtime on the table itself; what a person may see is decided by row-level security with their own token. */
+/** Supabase Realtime on the tables themselves; what a person may see is decided by row-level security with their own token. */
 class RealtimeFeed {
   static state = "realtime"
   static SCRIPT = "vendor/supabase-js-2.119.1/supabase.js"
@@ -50,10 +54,11 @@ class RealtimeFeed {
   static patience = 3
   #breaks = 0
 
-  /** @param {{url: string, key: string, userId: string, everybody: boolean}} options */
-  constructor({ url, key, userId, everybody }) {
+  /** @param {{url: string, key: string, userId: string, everybody: boolean, trips: boolean}} options trips: whether they see the office's trips */
+  constructor({ url, key, userId, everybody, trips }) {
     this.url = url
     this.key = key
+    this.trips = trips
     // One condition only: older servers take a filter of two for a single malformed value. The status is judged by the monitor.
     this.filter = everybody ? {} : { filter: `created_by=eq.${userId}` }
   }
@@ -62,8 +67,8 @@ class RealtimeFeed {
     return this.#breaks < RealtimeFeed.patience
   }
 
-  /** @param {{signal: AbortSignal, onReady: () => void, onTask: (task: any) => void}} listener */
-  async listen({ signal, onReady, onTask }) {
+  /** @param {Listener} listener */
+  async listen({ signal, onReady, onTask, onTrip }) {
     let client = null
     const renewed = () => client?.realtime.setAuth(JWTManager.getAccessToken())
     try {
@@ -75,7 +80,7 @@ class RealtimeFeed {
       document.addEventListener("auth:renewed", renewed)
       // Before subscribing, and awaited: a join without a token is accepted and then shows nothing, without an error.
       await client.realtime.setAuth(JWTManager.getAccessToken())
-      await this.#subscribed(client, signal, onReady, onTask)
+      await this.#subscribed(client, { signal, onReady, onTask, onTrip })
     } catch (error) {
       this.#breaks += 1
       throw error
@@ -85,14 +90,22 @@ class RealtimeFeed {
     }
   }
 
-  #subscribed(client, signal, onReady, onTask) {
+  #subscribed(client, { signal, onReady, onTask, onTrip }) {
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => resolve(undefined), { once: true })
-      client
+      const channel = client
         .channel("task-failures")
         .on("postgres_changes", { event: "*", schema: "public", table: "background_tasks", ...this.filter }, (change) => {
           if (change.new?.id) onTask(change.new)
         })
+      if (this.trips) {
+        // What the row says is left aside: pages read what they show, as with the event stream.
+        channel.on("postgres_changes", { event: "*", schema: "public", table: "appointments" }, (change) => {
+          const gone = change.eventType === "DELETE"
+          onTrip({ id: (gone ? change.old : change.new).id, gone, days: null })
+        })
+      }
+      channel
         // "SUBSCRIBED" only says the channel is joined; this message says that the database side listens, or why it does not.
         .on("system", {}, (message) => {
           if (message.extension !== "postgres_changes") return

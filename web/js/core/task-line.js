@@ -18,7 +18,7 @@ class TaskLine {
 
   /**
    * @param {(StreamFeed|RealtimeFeed)[]} feeds in order of preference
-   * @param {{state: () => void, ready: () => void, task: (task: any, bare: boolean) => void, error: (error: Error) => void}} on
+   * @param {{state: () => void, ready: () => void, task: (task: any, bare: boolean) => void, trip: (trip: any) => void, error: (error: Error) => void}} on
    */
   constructor(feeds, on) {
     this.#feeds = feeds
@@ -81,6 +81,7 @@ class TaskLine {
           this.#on.ready()
         },
         onTask: (task) => this.#on.task(task, feed instanceof RealtimeFeed),
+        onTrip: (trip) => this.#on.trip(trip),
       })
     } catch (error) {
       if (signal.aborted) return

@@ -1,10 +1,11 @@
 "use strict"
 
 /**
- * Learns of tasks as they change and tells the page by events:
+ * Learns of tasks and trips as they change and tells the page by events:
  *
  *   task:changed  {task}            any change of a task this person may see (live feeds only)
  *   task:failed   {task}            a failure this tab has not announced before: the one to speak of
+ *   trip:changed  {trip}            {id, gone, days}: a trip this person may see has changed, or is gone from those (live feeds only); trip-news.js
  *   tasks:list    {tasks, source}   the open failures, newest first; source "read" (from the server) or "event"
  *   tasks:state   {state}           realtime | stream | polling | connecting | offline | paused | stopped
  *   tasks:error   {error, doing}    something asked of the server did not work; doing "read" | "dismiss" | "undo" | "retry"
@@ -57,6 +58,7 @@ class TaskMonitor {
       state: () => TaskMonitor.#lineChanged(),
       ready: () => TaskMonitor.refresh(),
       task: (task, bare) => TaskMonitor.#hear(task, bare),
+      trip: (trip) => TaskMonitor.#tell("trip:changed", { trip }),
       error: (error) => TaskMonitor.#options.onError?.(error),
     })
     TaskMonitor.#showState()
@@ -196,10 +198,11 @@ class TaskMonitor {
     const { supabaseUrl: url, supabaseAnonKey: key } = TaskMonitor.#options
     const stream = new StreamFeed()
     if (!url) return [stream]
-    return [
-      new RealtimeFeed({ url, key: key ?? "", userId: getCurrentUser()?.id ?? "", everybody: TaskMonitor.isAdminOrSupervisor() }),
-      stream,
-    ]
+    const trips = hasPageAccess("appointments")
+    const everybody = TaskMonitor.isAdminOrSupervisor()
+    const realtime = new RealtimeFeed({ url, key: key ?? "", userId: getCurrentUser()?.id ?? "", everybody, trips })
+    // Drivers and clients see no row of the table, but a view of their own trips, of which only our own server tells.
+    return trips ? [realtime, stream] : [stream, realtime]
   }
 
   static #lineChanged() {

@@ -6,13 +6,12 @@
  */
 {
   const { el, fill, icon, byId } = Dom
-  const SOON_MS = 400
   const STALE_MS = 20_000
   /** @type {string|null} */
   let openId = null
   let shown = ""
   let readAt = 0
-  let timer = 0
+  let readSoon = () => {}
 
   async function start() {
     if (!(await requireAuth()) || !enforcePageAccess("appointments")) return
@@ -22,6 +21,8 @@
     TripForm.init({ onSaved })
     byId("newTripBtn").addEventListener("click", book)
     for (const button of byId("viewSwitch").querySelectorAll("button")) button.addEventListener("click", () => go({ view: button.dataset.view }))
+    readSoon = TripNews.follow({ read: again, concerns: ({ days }) => !days || isShown(days) })
+    TripNews.follow({ read: () => TripCard.read(), concerns: ({ id }) => id === openId })
     document.addEventListener("task:changed", (event) => hear(event.detail.task))
     document.addEventListener("tasks:list", (event) => event.detail.source === "read" && Date.now() - readAt > STALE_MS && again())
     document.addEventListener("entity:view", viewHere)
@@ -78,11 +79,17 @@
 
   // ── Live changes ──
 
+  /** @param {string[]} days @returns {boolean} whether one of them is among those shown */
+  function isShown(days) {
+    const { view, from, to } = TripFilters.wanted()
+    if (view === "week") return TripWeek.touches(days)
+    return days.some((day) => (!from || from <= day) && (!to || day <= to))
+  }
+
   function hear(task) {
     if (task.entity_type !== "appointment") return
     TripCard.hear(task)
-    clearTimeout(timer)
-    timer = setTimeout(again, SOON_MS)
+    readSoon()
   }
 
   /** Reads what is shown again, quietly. */

@@ -3,14 +3,12 @@
 /**
  * The operations board: one day, who drives what, and giving trips to drivers. Day and filter are in the address.
  *
- * A move shows at once and is taken back where the server refuses it. There is no event for a trip itself: the board is read again after one's own
- * moves, whenever the background work of some trip, driver or client is heard of (almost every save starts some), once a minute, and when the page
- * comes back into sight.
+ * A move shows at once and is taken back where the server refuses it. The board is read again after one's own moves; when a trip of its day is heard
+ * of, whoever moved it; after the background work of a driver or client; once a minute; and when the page comes back into sight.
  */
 {
   const { el, fill, icon, byId } = Dom
   const SEARCH_MS = 150
-  const SOON_MS = 600
   const POLL_MS = 60_000
   const NOW_MS = 20_000
   const CONCERNS = new Set(["appointment", "driver", "client"])
@@ -19,7 +17,7 @@
   let board = null
   let answered = ""
   let loading = new AbortController()
-  let soonTimer = 0
+  let readSoon = () => {}
   let edition = 0 // of what is shown; an answer asked for before a move is older than it
   /** @type {Set<string>} */
   const saving = new Set()
@@ -39,9 +37,8 @@
     byId("boardSearch").addEventListener("input", soonSearch())
     BoardDrag.init(byId("board"), { verdict: verdictOf, onDrop: move, onEnd: draw })
     BoardKeys.init(byId("board"))
+    readSoon = TripNews.follow({ read, concerns: ({ id, days }) => !days || days.includes(wanted().day) || tripOf(id) !== null })
     document.addEventListener("task:changed", (event) => CONCERNS.has(event.detail.task.entity_type) && readSoon())
-    document.addEventListener("tasks:state", (event) => ["stream", "realtime"].includes(event.detail.state) && readSoon())
-    document.addEventListener("visibilitychange", () => !document.hidden && readSoon())
     document.addEventListener("keydown", keys)
     window.addEventListener("popstate", follow)
     setInterval(() => !document.hidden && read(), POLL_MS)
@@ -101,8 +98,6 @@
   // ── Reading ──
 
   async function read() {
-    clearTimeout(soonTimer)
-    soonTimer = 0
     loading.abort()
     loading = new AbortController()
     const { signal } = loading
@@ -128,11 +123,6 @@
       const again = el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: read }, "Try again")
       fill(byId("boardState"), Dom.problem(error, again))
     }
-  }
-
-  /** Several changes in a row are one reading. */
-  function readSoon() {
-    if (!soonTimer) soonTimer = setTimeout(read, SOON_MS)
   }
 
   function draw() {
@@ -192,7 +182,7 @@
     fill(byId("boardSaid"))
     Object.assign(trip, { driver_assigned: driverId, operation_status: driverId ? "assigned" : "pending" })
     draw()
-    BoardView.tripNode(byId("board"), id)?.focus()
+    goTo(id)
     try {
       const body = { id, driver_assigned: driverId, version: trip.version, ...(driverId ? { status: "assigned" } : {}) }
       const answer = await APIClient.post("/update-driver-assignment", body)
@@ -206,7 +196,7 @@
       saving.delete(id)
       answered = ""
       draw()
-      if (board?.day === day && document.activeElement === document.body) BoardView.tripNode(byId("board"), id)?.focus()
+      if (board?.day === day && document.activeElement === document.body) goTo(id)
       readSoon()
     }
   }
@@ -214,7 +204,13 @@
   function understood(id) {
     refusals.delete(id)
     draw()
-    BoardView.tripNode(byId("board"), id)?.focus()
+    goTo(id)
+  }
+
+  function goTo(id) {
+    const node = BoardView.tripNode(byId("board"), id)
+    node?.focus()
+    node?.scrollIntoView({ block: "nearest", inline: "nearest" }) // it may have had the focus already, out of sight
   }
 
   // ── What was done, and taking it back ──

@@ -34,13 +34,17 @@ def trip_endpoints(shape: Shape) -> APIRouter:
 
     @api.get("/webhook/get-appointment")
     async def get_appointment(request: Request, claims: Asking, ident: Annotated[UUID, Query(alias="id")]) -> Any:
-        """One trip whole: record, texts about it, calendars it is in, its tasks, and who changed what, as far as one may know."""
+        """One trip whole: record, texts about it, calendars it is in, its tasks, and who changed what, as far as one may know.
+
+        `last_change`: who made it what it is now and when, also to those who do not read the audit log; null where no person did.
+        """
         async with person(request, claims) as (tx, who):
             _staff_only(who)
             whole = await trips.whole(tx, ident)
             tasks = await tx.all(_tasks.of_entity, {"entity_type": "appointment", "entity_id": ident})
             await note_look(tx, request, claims, "appointment", ident)
-        return {"success": True, **whole, "tasks": [shape(task) for task in tasks]}
+            last = await trips.last_change(tx, ident)
+        return {"success": True, **whole, "tasks": [shape(task) for task in tasks], "last_change": last}
 
     @api.get("/webhook/get-week")
     async def get_week(request: Request, claims: Asking, *, day: _Day = None, driver: UUID | None = None) -> Any:

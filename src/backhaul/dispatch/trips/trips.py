@@ -60,6 +60,11 @@ async def whole(db: Db, appointment_id: UUID) -> Row:
     }
 
 
+async def last_change(house: Db, appointment_id: UUID) -> Row | None:
+    """Who made it what it is now, {mine, user_name, created_at}; None where no person did. house: past row-level security."""
+    return await house.one(_sql.last_change, {"id": appointment_id})
+
+
 async def preview(db: Db, sketch: Sketch, *, drivers: bool) -> dict[str, Any]:
     """Pickup and drop-off of each time, the drive that would be taken and where it is known from, and, where `drivers` are asked
     for, what speaks against each of them. `transit.place` is None for a figure that was never measured.
