@@ -486,6 +486,9 @@ async def test_the_list_is_searched_filtered_and_read_page_by_page(api: Api, own
     first = await ask(limit=2)
     assert await ask(limit=2, after=first["next"]) == {"names": ["Cem"], "next": None, "count": 3}
     lead = own_trips.people["supervisor"]
+    one = await ask(active=True, limit=1)
+    own_trips.database.all("update drivers set active = false where first_name = 'Ana'")
+    assert await ask(active=True, limit=1, after=one["next"]) == {"names": ["Ben"], "next": None, "count": 1}
     refused(await api.get("/webhook/driver-management", by=lead, after=str(uuid4())), 404, "cursor")
     refused(await api.get("/webhook/driver-management", by=lead, status="asleep"), 400)
 
