@@ -10,10 +10,12 @@ const TimeOffForm = (() => {
   /** @type {{driver: any, entry: any}} entry: the one that is changed; null while one is entered */
   let about = { driver: null, entry: null }
   let onSaved = (_answer) => {}
+  let isOwn = false
 
-  /** @param {{onSaved: (answer: any) => void}} options */
-  function init({ onSaved: saved }) {
+  /** @param {{onSaved: (answer: any) => void, own?: boolean}} options own: whoever fills it in is the driver */
+  function init({ onSaved: saved, own = false }) {
     onSaved = saved
+    isOwn = own
     const [dialog, form] = [byId("timeOffModal"), byId("timeOffForm")]
     FormFaults.watch(form)
     form.addEventListener("submit", (event) => {
@@ -22,7 +24,7 @@ const TimeOffForm = (() => {
     })
     form.addEventListener("change", ({ target }) => {
       if (target.name === "all_day") offerTimes()
-      if (target.name.endsWith("_time")) target.value = WeekHours.clock(target.value)
+      if (target.name.endsWith("_time")) target.value = DriverWeek.clock(target.value)
       // the last day follows the first, until it was chosen
       if (target.name === "start_date" && (byId("end_date").value === "" || byId("end_date").value < target.value)) byId("end_date").value = target.value
     })
@@ -37,7 +39,8 @@ const TimeOffForm = (() => {
     about = { driver, entry }
     FormFaults.clear(form)
     offerTimes()
-    byId("timeOffTitle").textContent = entry ? `Change time off of ${driver.name}` : `Time off of ${driver.name}`
+    const whose = isOwn ? "your time off" : `time off of ${driver.name}`
+    byId("timeOffTitle").textContent = entry ? `Change ${whose}` : whose.charAt(0).toUpperCase() + whose.slice(1)
     busy(false)
     byId("timeOffModal").showModal()
     byId(entry ? "start_date" : "entry_type").focus()
