@@ -85,7 +85,6 @@ end $$;
 create trigger driver_time_off_write instead of insert or update or delete on public.driver_time_off
   for each row execute function private.write_time_off();
 
-
 alter table public.driver_schedule_exceptions enable row level security;
 alter table public.driver_time_off_reasons enable row level security;
 
