@@ -224,6 +224,7 @@ class FakeCalendars(Failing):
         super().__init__()
         self.calendars: dict[str, str] = {}  # by their marker
         self.events: dict[tuple[str, str], Event | None] = {}
+        self.names: dict[str, str] = {}  # by their id
         self.shared: list[tuple[str, str]] = []
         self.lost: set[str] = set()  # calendars that are no longer shared with us
         self.loses_answers = 0
@@ -255,6 +256,7 @@ class FakeCalendars(Failing):
         self._called()
         created = marker not in self.calendars
         calendar_id = self.calendars.setdefault(marker, f"cal-{marker}@group.calendar.google.com")
+        self.names.setdefault(calendar_id, summary)
         self._lose(OutcomeUnknown("Google Calendar", "Google Calendar may or may not have done it", code="calendar.broken"))
         if share_with:
             self.shared.append((calendar_id, share_with))
@@ -269,6 +271,13 @@ class FakeCalendars(Failing):
         shared = (calendar_id, email) in self.shared
         self.shared = [one for one in self.shared if one != (calendar_id, email)]
         return shared
+
+    async def rename_calendar(self, calendar_id: str, summary: str, *, ours: str) -> bool:
+        self._called_about(calendar_id)
+        renamed = self.names.get(calendar_id, ours).startswith(ours) and self.names.get(calendar_id) != summary
+        if renamed:
+            self.names[calendar_id] = summary
+        return renamed
 
     async def knows(self, marker: str) -> bool:
         return marker in self.calendars

@@ -44,6 +44,8 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "public.client_clinic_times": (READ, ALL),
     "public.clinic_times_wanted": (WRITE, ALL),
     "public.clinic_travel_times": (READ, READ),
+    "public.driver_schedule_exceptions": ("select insert update delete", ALL),
+    "public.driver_time_off_reasons": ("select insert update delete", ALL),
     "public.driver_time_off": ("select insert update delete", ALL),
     "public.office_settings": ("select update", "select update"),
     "public.appointments": (WRITE, ALL),
@@ -139,7 +141,7 @@ OWNERS_FUNCTIONS = {
         "announce_task", "refuse_change", "audit_digest", "chain_digest",
         "job_key", "enqueue_task", "enqueue_due_task", "enqueue_forgotten", "ask_again", "run_schedules",
         "forget_place", "forget_second_place", "forget_destination_place", "forget_times", "keep_client_status", "raise_version",
-        "unlink_other_role", "sign_time_off", "guard_setting", "guard_reminder_window",
+        "unlink_other_role", "sign_time_off", "write_time_off", "guard_setting", "guard_reminder_window",
         "set_trip", "guard_appointment_status", "guard_appointment_rights", "guard_driver", "announce_trip",
         "sign_cost", "sign_template",
         "guard_invoicing", "must_handle_invoices",
@@ -300,7 +302,8 @@ class House:
         )
         self.database.all("insert into appointment_costs (appointment_id, custom_rate) values (%s, 80)", trip)
         self.database.all(
-            "insert into driver_time_off (driver_id, start_date, end_date) select id, '2026-12-24', '2026-12-26' from drivers"
+            "insert into driver_time_off (driver_id, start_date, end_date, reason)"
+            " select id, '2026-12-24', '2026-12-26', 'Surgery' from drivers"
         )
         self.database.all(
             "insert into appointment_events (appointment_id, calendar_id, driver_id) select %s, 'c', id from drivers", trip
@@ -364,14 +367,18 @@ def test_people_see_their_own_and_supervisors_all(house: House, name: str) -> No
     records = dict.fromkeys(
         (
             "clients", "drivers", "destinations", "client_drive_times", "client_clinic_times", "clinic_times_wanted",
-            "clinic_travel_times", "driver_time_off", "appointments", "trips", "appointment_events", "messages",
+            "clinic_travel_times", "driver_schedule_exceptions", "driver_time_off", "appointments", "trips", "appointment_events",
+            "messages",
         ),
         1,
     ) | {"message_templates": 9, "office_settings": 9}  # fmt: skip
-    costs = dict.fromkeys(("appointment_costs", "invoices", "invoice_lines", "invoice_documents"), 1)
+    confidential = dict.fromkeys(
+        ("appointment_costs", "invoices", "invoice_lines", "invoice_documents", "driver_time_off_reasons"), 1
+    )
     seen |= records if name in STAFF else dict.fromkeys(records, 0)
-    seen |= costs | {"office_settings": 14} if name in SUPERVISORS else dict.fromkeys(costs, 0)
-    seen |= {"drivers": 1, "driver_time_off": 1} if name == "driver" else {}
+    seen |= confidential | {"office_settings": 14} if name in SUPERVISORS else dict.fromkeys(confidential, 0)
+    own = ("drivers", "driver_schedule_exceptions", "driver_time_off_reasons", "driver_time_off")
+    seen |= dict.fromkeys(own, 1) if name == "driver" else {}
     seen["my_trips"] = 1 if name in ("driver", "client") else 0
     seen["failed_tasks_summary"] = 1
     with house.as_(name) as connection:
@@ -416,6 +423,50 @@ def test_the_house_sees_everything(house: House) -> None:
 def test_anon_gets_nothing_from_any_relation(house: House, relation: str) -> None:
     with house.database.acting("anon") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         rows_seen(connection, relation)
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_why_a_driver_is_away_is_read_by_supervisors_and_by_that_driver_alone(house: House, name: str) -> None:
+    when, why = house.database.one("select id, driver_id from driver_schedule_exceptions"), {"reason": "Surgery"}
+    knows = name in (*SUPERVISORS, "driver")
+    with house.as_(name) as connection:
+        through_the_view = connection.execute("select reason from driver_time_off").fetchall()
+        alone = connection.execute("select reason from driver_time_off_reasons").fetchall()
+        guessed = connection.execute("select id from driver_time_off where reason ilike 'surg%'").fetchall()
+    assert through_the_view == ([why] if knows else [{"reason": None}] if name in STAFF else [])
+    assert (alone, guessed) == (([why], [{"id": when["id"]}]) if knows else ([], []))
+
+
+def test_another_driver_reads_neither_when_nor_why_nor_writes_a_reason(own_house: House) -> None:
+    database = own_house.database
+    database.all("insert into drivers (first_name, last_name, email) values ('Ben', 'D', 'ben@x.test')")
+    database.all("select private.link_user(%s, id) from drivers where first_name = 'Ben'", own_house.people["driver"].id)
+    entry = database.value("select id from driver_schedule_exceptions")
+    with own_house.as_("driver") as connection:
+        for relation in ("driver_time_off", "driver_schedule_exceptions", "driver_time_off_reasons"):
+            assert rows_seen(connection, relation) == []
+        assert connection.execute("update driver_time_off set reason = 'x'").rowcount == 0
+        assert connection.execute("delete from driver_time_off_reasons").rowcount == 0
+    for name in ("driver", "booking_agent"):
+        with own_house.as_(name) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("insert into driver_time_off_reasons values (%s, 'x') on conflict do nothing", (entry,))
+
+
+def test_time_off_is_written_through_its_view_by_those_who_may(house: House) -> None:
+    for name in ("driver", "supervisor"):
+        with house.as_(name) as connection:
+            for reason in ("Recovery", None, "Flu"):
+                changed = connection.execute(
+                    "update driver_time_off set reason = %s, end_date = '2026-12-27' returning reason, upper(during)::date::text",
+                    (reason,),
+                ).fetchall()
+                assert changed == [{"reason": reason, "upper": "2026-12-28"}]
+                assert connection.execute("select reason from driver_time_off").fetchall() == [{"reason": reason}]
+            assert connection.execute("delete from driver_time_off").rowcount == 1
+            assert rows_seen(connection, "driver_time_off_reasons") == []
+    with house.as_("booking_agent") as connection:
+        assert connection.execute("update driver_time_off set end_date = '2026-12-27'").rowcount == 0
+        assert connection.execute("delete from driver_time_off").rowcount == 0
 
 
 # ── Writing around the functions ──

@@ -237,7 +237,9 @@ async def test_old_names_and_verbs_reach_the_same_workflow(api: Api, supervisor:
 # ── Lists ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_supervisors_list_all_page_by_page_and_find_by_name_and_town(api: Api, supervisor: Actor) -> None:
+async def test_supervisors_list_all_page_by_page_and_find_by_name_and_town(
+    api: Api, supervisor: Actor, database: Database
+) -> None:
     for name, city, active in (("Alpha", "Truro", True), ("beta", "Digby", False), ("Gamma", "Truro", True)):
         await add(api, supervisor, name=name, city=city, active=active)
 
@@ -251,6 +253,10 @@ async def test_supervisors_list_all_page_by_page_and_find_by_name_and_town(api: 
     first = await ask(limit=2)
     rest = await ask(limit=2, after=first["next"])
     assert ([one["name"] for one in rest["data"]], rest["next"], rest["count"]) == (["Gamma"], None, 3)
+    one = await ask(active=True, limit=1)
+    database.all("update destinations set active = false where name = 'Alpha'")
+    left = await ask(active=True, limit=1, after=one["next"])
+    assert ([one["name"] for one in left["data"]], left["next"], left["count"]) == (["Gamma"], None, 1)
     refused(await api.get("/webhook/get-all-destinations", by=supervisor, after=str(uuid4())), 404, "cursor")
 
 

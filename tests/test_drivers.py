@@ -18,7 +18,7 @@ from tests.fakes import FakeCalendars, FakeMaps
 from tests.far_google import FarGoogle
 from tests.trips import NINE, Trips
 
-CALENDAR, TIMES = "create_driver_calendar", "calculate_driver_drive_times"
+CALENDAR, TIMES, RENAME = "create_driver_calendar", "calculate_driver_drive_times", "rename_driver_calendar"
 
 
 def driver(**changed: Any) -> dict[str, Any]:
@@ -260,6 +260,91 @@ async def test_a_new_address_gets_the_calendar_and_the_old_one_loses_it(
     assert calendar_of(own_trips.database, said["driver_id"]) == kept
 
 
+def names(google: FarGoogle) -> list[str]:
+    return [str(row["summary"]) for row in google.app.store.find("calendar")]
+
+
+async def test_a_new_name_is_the_calendars_too_and_nobody_is_told_of_it_again(
+    api: Api, office: TestOffice[Office], own_trips: Trips, google: FarGoogle
+) -> None:
+    office.outside = replace(office.outside, calendars=google.calendar)
+    office.worker = office.new_worker()
+    ident = (await add(api, own_trips, home_address=""))["driver_id"]
+    await done(office)
+    assert names(google) == ["Trips of Dee Novo"]
+    google.requests.clear()
+    assert (await change(api, own_trips, ident, last_name="Roe"))["task_ids"].keys() == {RENAME}
+    await done(office)
+    assert names(google) == ["Trips of Dee Roe"]
+    assert [asked.split()[0] for asked in google.asked] == ["GET", "PATCH"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "tasks"),
+    [
+        ({"first_name": "Dee", "last_name": "Novo"}, set()),  # as it is
+        ({"phone": "902-555-0199"}, set()),
+        ({"last_name": "Roe", "preferred_calendar_type": "outlook"}, {"withdraw_driver_calendar"}),
+        ({"last_name": "Roe", "active": False}, {"withdraw_driver_calendar"}),
+        ({"last_name": "Roe", "email": "roe@example.test"}, {CALENDAR, "withdraw_driver_calendar"}),  # which names it too
+    ],
+)
+async def test_only_a_new_name_of_one_who_has_a_calendar_with_us_renames_it(
+    api: Api, office: TestOffice[Office], own_trips: Trips, calendars: FakeCalendars, fields: dict[str, Any], tasks: set[str]
+) -> None:
+    ident = (await add(api, own_trips, home_address=""))["driver_id"]
+    await done(office)
+    assert (await change(api, own_trips, ident, **fields)).get("task_ids", {}).keys() == tasks
+
+
+async def test_a_new_name_waits_for_a_calendar_that_is_still_to_be_made_or_shared_again(
+    api: Api, office: TestOffice[Office], own_trips: Trips, google: FarGoogle
+) -> None:
+    office.outside = replace(office.outside, calendars=google.calendar)
+    office.worker = office.new_worker()
+    ident = (await add(api, own_trips, home_address=""))["driver_id"]
+    google.fails("lost", method="POST", path="/calendar/v3/calendars", times=1)  # it is made, and we do not hear of it
+    await office.work()
+    assert (names(google), calendar_of(own_trips.database, ident)) == (["Trips of Dee Novo"], None)
+    assert (await change(api, own_trips, ident, last_name="Roe"))["task_ids"] == {}
+    await office.work(after_s=120)
+    await done(office)
+    assert names(google) == ["Trips of Dee Roe"]
+    await change(api, own_trips, ident, last_name="Doe", active=False)
+    await change(api, own_trips, ident, active=True)
+    await done(office)
+    assert names(google) == ["Trips of Dee Doe"]
+
+
+async def test_a_name_that_is_corrected_while_the_calendar_is_made_is_given_to_it(
+    api: Api, office: TestOffice[Office], own_trips: Trips
+) -> None:
+    class Corrected(FakeCalendars):
+        async def share_calendar(self, calendar_id: str, email: str, *, tell: bool = False, new: bool = False) -> None:
+            await super().share_calendar(calendar_id, email, tell=tell, new=new)
+            await change(api, own_trips, said["driver_id"], last_name="Roe")
+
+    far = Corrected()
+    office.outside = replace(office.outside, calendars=far)
+    office.worker = office.new_worker()
+    said = await add(api, own_trips, home_address="")
+    await done(office)
+    assert list(far.names.values()) == ["Trips of Dee Roe"]
+
+
+async def test_a_calendar_that_cannot_be_renamed_says_so_and_the_driver_keeps_the_new_name(
+    api: Api, office: TestOffice[Office], own_trips: Trips, calendars: FakeCalendars
+) -> None:
+    give_calendar(own_trips, "Ana")
+    calendars.lost = {"Ana@cal.test"}
+    await change(api, own_trips, own_trips.drivers["Ana"], last_name="Roe")
+    await office.work()
+    failed = office.task(RENAME)
+    assert (failed["status"], failed["error_code"]) == ("failed", "calendar.not_found")
+    assert "calendar was not found" in failed["error_message"]
+    assert failed["entity_label"] == "Ana Roe"
+
+
 async def test_whoever_drives_no_more_reads_the_calendar_no_more_until_they_are_taken_back(
     api: Api, office: TestOffice[Office], own_trips: Trips, google: FarGoogle
 ) -> None:
@@ -486,6 +571,9 @@ async def test_the_list_is_searched_filtered_and_read_page_by_page(api: Api, own
     first = await ask(limit=2)
     assert await ask(limit=2, after=first["next"]) == {"names": ["Cem"], "next": None, "count": 3}
     lead = own_trips.people["supervisor"]
+    one = await ask(active=True, limit=1)
+    own_trips.database.all("update drivers set active = false where first_name = 'Ana'")
+    assert await ask(active=True, limit=1, after=one["next"]) == {"names": ["Ben"], "next": None, "count": 1}
     refused(await api.get("/webhook/driver-management", by=lead, after=str(uuid4())), 404, "cursor")
     refused(await api.get("/webhook/driver-management", by=lead, status="asleep"), 400)
 

@@ -345,6 +345,39 @@ async def test_who_is_to_read_a_calendar_no_more_does_not(google: FarGoogle) -> 
     assert await google.calendar.unshare_calendar("lost@group.calendar.google.com", "ana@demo.test") is False
 
 
+async def test_a_calendar_takes_a_new_name_once_and_keeps_our_mark(google: FarGoogle) -> None:
+    calendar_id = (await google.calendar.put_calendar(MARKER, "Trips of Ana")).calendar_id
+    for renamed in (True, False):
+        assert await google.calendar.rename_calendar(calendar_id, "Trips of Ana Novo", ours="Trips of ") is renamed
+    assert google.app.store.get("calendar", calendar_id)["summary"] == "Trips of Ana Novo"  # type: ignore[index]
+    assert len([asked for asked in google.asked if asked.startswith("PATCH")]) == 1
+    assert await kept(google) == calendar_id
+
+
+async def test_a_calendar_that_was_named_by_hand_keeps_that_name(google: FarGoogle) -> None:
+    calendar_id = (await google.calendar.put_calendar(MARKER, "North shore, Ana")).calendar_id
+    assert await google.calendar.rename_calendar(calendar_id, "Trips of Ana Novo", ours="Trips of ") is False
+    assert google.app.store.get("calendar", calendar_id)["summary"] == "North shore, Ana"  # type: ignore[index]
+
+
+async def test_a_name_whose_answer_is_lost_is_looked_at_before_it_is_given_again(google: FarGoogle) -> None:
+    calendar_id = (await google.calendar.put_calendar(MARKER, "Trips of Ana")).calendar_id
+    google.fails("lost", method="PATCH", times=1)
+    with pytest.raises(Transient) as caught:
+        await google.calendar.rename_calendar(calendar_id, "Trips of Ana Novo", ours="Trips of ")
+    as_it_says(caught.value)
+    assert await google.calendar.rename_calendar(calendar_id, "Trips of Ana Novo", ours="Trips of ") is False
+
+
+@pytest.mark.parametrize("body", ["<html>Sign in</html>", {}, {"id": "x"}])
+async def test_a_page_in_place_of_the_calendar_gives_no_name(google: FarGoogle, body: object) -> None:
+    calendar_id = await kept(google)
+    answers(google, 200, body, "GET")
+    with pytest.raises(Malformed):
+        await google.calendar.rename_calendar(calendar_id, "Trips of Ana", ours="Trips of ")
+    assert not [asked for asked in google.asked if asked.startswith("PATCH")]
+
+
 async def test_a_calendar_made_a_moment_ago_is_shared_a_little_later(google: FarGoogle) -> None:
     calendar_id = await kept(google)
     google.fails("404", path="/calendar", method="POST", times=1)
@@ -503,6 +536,7 @@ async def test_a_refusal_means_the_same_whatever_was_asked(google: FarGoogle, fa
         google.calendar.put_calendar(MARKER, "Ana"),
         google.calendar.knows(MARKER),
         google.calendar.share_calendar(calendar_id, "ana@demo.test"),
+        google.calendar.rename_calendar(calendar_id, "Trips of Ana", ours="Trips of "),
         put(google, calendar_id),
     )
     told = []

@@ -222,3 +222,10 @@ async def test_what_is_to_be_invoiced_is_told_by_client_and_by_trip(api: Api, ow
     waiting = (await api.get("/webhook/get-finance-appointments", by=sue, invoice_status="not_ready")).json()
     assert [trip["id"] for trip in waiting["appointments"]] == [str(unready)]
     assert str(johns) not in str(waiting)
+    for trip in (one, two):
+        own_trips.set(trip, invoice_status="not_ready")
+    goes_on = (await api.get("/webhook/get-clients-to-invoice", by=sue, limit=1, after=first["next"])).json()
+    assert ([row["knumber"] for row in goes_on["clients"]], goes_on["count"], goes_on["next"]) == (["K7654321"], 1, None)
+    assert goes_on["clients"][0].keys() == first["clients"][0].keys() == {
+        "client_id", "knumber", "client_name", "email", "trips", "appointment_ids", "first", "last", "subtotal", "without_rate",
+    }  # fmt: skip

@@ -99,6 +99,27 @@ def test_the_schema_files_run_by_hand_give_what_the_migrations_give(
     assert dump(postgres, name) == dump(postgres, TEMPLATE)
 
 
+def test_time_off_that_was_entered_before_keeps_its_days_and_its_reason(
+    postgres: EmbeddedPostgres, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    name = new_database()
+    for file in share("supabase", "migrations").glob("*.sql"):
+        if file.name < "20261127000010":
+            shutil.copy(file, tmp_path)
+    migrate(postgres.dsn(name), tmp_path)
+    with psycopg.connect(postgres.dsn(name), autocommit=True) as owner:
+        owner.execute("insert into drivers (first_name, last_name, email) values ('Ana', 'Driver', 'ana@x.test')")
+        owner.execute(
+            "insert into driver_time_off (driver_id, start_date, end_date, all_day, start_time, end_time, reason)"
+            " select d.id, '2026-12-01', '2026-12-01', t.hour is null, t.hour, t.hour + interval '1 hour', t.reason"
+            "   from drivers d, (values (null, 'Surgery'), ('09:00'::time, null)) t (hour, reason)"
+        )
+        before = owner.execute("select * from driver_time_off order by id").fetchall()
+        migrate(postgres.dsn(name), share("supabase", "migrations"))
+        assert owner.execute("select * from driver_time_off order by id").fetchall() == before
+        assert owner.execute("select reason from driver_time_off_reasons").fetchall() == [("Surgery",)]
+
+
 def test_no_schema_file_is_left_out() -> None:
     assert {path.name for path in share("sql").glob("*_schema.sql")} == {f"{file}_schema.sql" for file in FILES}
 

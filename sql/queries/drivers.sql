@@ -94,6 +94,10 @@ update public.driver_time_off a
      = (select n.entry_type, n.start_date, n.end_date, n.all_day, n.start_time, n.end_time, n.reason from jsonb_populate_record(a, %(changes)s) n)
  where a.id = %(id)s
 
+-- name: lock_time_off
+-- for those who may change it
+select id from public.driver_schedule_exceptions where id = %(id)s for update
+
 -- name: one_time_off
 select id, driver_id, entry_type, start_date, end_date, all_day, start_time, end_time, reason, lower(during) as starts, upper(during) as ends
   from public.driver_time_off where id = %(id)s

@@ -65,11 +65,17 @@ select count(*) as count, coalesce(sum(i.invoice_total) filter (where i.invoice_
    and (%(client)s::uuid is null or i.client_id = %(client)s)
    and (%(q)s::text is null or i.invoice_number ilike %(q)s or i.bill_to_name ilike %(q)s or i.knumber ilike %(q)s)
 
+-- name: client_place
+select lower(lastname) as after_last, lower(firstname) as after_first, id as after_id from public.clients where id = %(id)s
+
 -- name: ready
--- clients with trips that are ready for an invoice, and what those come to; a trip without a rate of its own costs the default
+-- clients with trips that are ready for an invoice, and what those come to; a trip without a rate of its own costs the default.
+-- follows: whether they come after the place that a page begins at
 select c.id as client_id, c.knumber, c.full_name as client_name, c.email, count(*) as trips, array_agg(a.id order by a.appointmenttime, a.id) as appointment_ids,
        min(a.appointmenttime) as first, max(a.appointmenttime) as last, sum(coalesce(k.custom_rate, u.rate)) as subtotal,
-       count(*) filter (where coalesce(k.custom_rate, u.rate) is null) as without_rate
+       count(*) filter (where coalesce(k.custom_rate, u.rate) is null) as without_rate,
+       %(after_id)s::uuid is null
+         or (lower(c.lastname), lower(c.firstname), c.id) > (%(after_last)s::text, %(after_first)s::text, %(after_id)s::uuid) as follows
   from public.appointments a
   join public.clients c on c.id = a.client_id
   left join public.appointment_costs k on k.appointment_id = a.id

@@ -137,6 +137,63 @@ async def test_a_driver_sees_whom_to_fetch_and_a_client_who_comes_and_neither_a_
     await expect(rides.page.locator("#ownTrips li")).to_contain_text("The driver is not chosen yet")
 
 
+@pytest.mark.parametrize(("dark", "phone"), [(True, False), (False, True)])
+async def test_a_driver_enters_their_time_off_hears_of_the_trip_in_the_way_and_withdraws_it(
+    person: People, portal: Portal, soon: Soon, dark: bool, phone: bool
+) -> None:
+    assign(portal, soon)
+    one = await person(dark=dark, phone=phone)
+    await one.come_back(soon.driver_user)
+    off, form = one.page.locator("#ownTimeOffCard"), one.page.locator("#timeOffForm")
+    await expect(off).to_contain_text("None from today on.")
+    await off.get_by_role("button", name="Enter time off").click()
+    await expect(one.page.get_by_role("dialog", name="Your time off")).to_be_visible()
+    await form.get_by_role("button", name="Save").click()
+    await expect(form.locator(".form-summary li")).to_have_text(["First day is required", "Last day is required"])
+    await sound(one, "form", phone)
+    await form.get_by_label("First day", exact=True).fill(str(office_day(datetime.now(UTC))))
+    await form.get_by_label("Reason").fill("Knee")
+    await form.get_by_role("button", name="Save").click()
+    await expect(off.locator(".notice")).to_contain_text("You have a trip then. It stays yours until")
+    await expect(off.locator(".notice li")).to_contain_text(soon.client)
+    await expect(off.locator(".notice a")).to_have_count(0)  # the page it would lead to is not theirs
+    entry = off.locator(".off-line")
+    await expect(entry).to_contain_text("Knee")
+    await expect(off.get_by_role("button", name="Enter time off")).to_be_focused()
+    await sound(one, "entered", phone)
+    await entry.get_by_role("button", name="Remove").click()
+    await expect(off).to_contain_text("None from today on.")
+    await expect(off.get_by_role("button", name="Put it back")).to_be_focused()
+    await one.press("Enter")
+    await expect(entry).to_contain_text("Knee")
+    await entry.get_by_role("button", name="Change").click()
+    await expect(one.page.get_by_role("dialog", name="Change your time off")).to_be_visible()
+    await form.get_by_label("What it is").select_option("override_available")
+    await form.get_by_role("button", name="Save").click()
+    await expect(entry).to_contain_text("beyond your hours")
+    await expect(off.locator(".notice")).to_have_count(0)
+
+
+async def test_time_off_that_cannot_be_read_says_why_and_an_account_that_is_nobodys_whom_to_ask(
+    person: People, portal: Portal, soon: Soon
+) -> None:
+    one, nobody = await person(), await person()
+    await one.keep_session(soon.driver_user)
+    await one.page.route("**/get-driver-schedule", lambda route: route.abort())
+    await one.open("dashboard.html")
+    off = one.page.locator("#ownTimeOff")
+    await expect(off).to_contain_text("The server cannot be reached")
+    await expect(one.page.locator("#enterTimeOffBtn")).to_be_hidden()
+    await one.page.unroute("**/get-driver-schedule")
+    await off.get_by_role("button", name="Try again").click()
+    await expect(off).to_have_text("None from today on.")
+    name = f"n{uuid4().hex[:6]}"
+    portal.person(name, "driver")
+    await nobody.come_back(name)
+    await expect(nobody.page.locator("#ownTimeOff")).to_contain_text("has not linked this account to a driver yet")
+    await expect(nobody.page.locator("#ownTimeOff").get_by_role("button")).to_have_count(0)
+
+
 async def test_a_day_that_cannot_be_read_says_why_and_offers_to_try_again(person: People) -> None:
     one = await person()
     await one.keep_session("agent")

@@ -172,6 +172,24 @@ class GoogleCalendar:
             raise self._outbound.unreadable("Asked to end the sharing, it answered with a page")
         return True
 
+    async def rename_calendar(self, calendar_id: str, summary: str, *, ours: str) -> bool:
+        """The calendar has that name when this returns, unless somebody gave it one by hand; whether this call gave it.
+
+        Safe to repeat: the name is looked at first. ours: how the names that we give begin; any other was given by hand.
+
+        Raises: Transient, RateLimited; Gone without a calendar; Unplaceable on one that is not ours to name; Misconfigured;
+        Malformed.
+        Source: Calendar API v3, Calendars: get, patch.
+        """
+        path = _calendar(calendar_id)
+        answer = await self._outbound.send("GET", path, repeatable=True, explain=errors.explain)
+        name = self._outbound.read(answer, _NAMED).summary
+        if name == summary or not name.startswith(ours):
+            return False
+        answer = await self._outbound.send("PATCH", path, repeatable=True, json={"summary": summary}, explain=errors.explain)
+        self._outbound.read(answer, _NAMED)  # a proxy's page is no calendar
+        return True
+
     async def knows(self, marker: str) -> bool:
         """Whether a calendar with our mark is there. A harmless question, so also the one that asks whether Google answers."""
         return await self._find(marker) is not None
@@ -240,6 +258,13 @@ class _Entry(BaseModel):
     access_role: str = Field(default="", alias="accessRole")
 
 
+class _Named(BaseModel):
+    """`kind` is asked for, as of a list: any object may have a summary."""
+
+    kind: Literal["calendar#calendar"]
+    summary: str
+
+
 class _Page(BaseModel):
     """`kind` is asked for since any other object would read as an empty list, and lead to a second calendar."""
 
@@ -253,6 +278,7 @@ class _Rule(BaseModel):
     role: str
 
 
+_NAMED = TypeAdapter(_Named)
 _PAGE = TypeAdapter(_Page)
 _RULE = TypeAdapter(_Rule)
 

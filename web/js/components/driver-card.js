@@ -34,7 +34,7 @@ const DriverCard = (() => {
 
   /** What was just saved of it, in the server's words; and the record is read again. */
   function saved(answer) {
-    return card.saved(noteOf(answer), "edit")
+    return card.saved(SavedNote.of(answer), "edit")
   }
 
   async function read(id) {
@@ -54,7 +54,7 @@ const DriverCard = (() => {
     const failing = tasks.some(OpenFailures.isOpen)
     return [
       [el("h2", {}, driver.name), el("p", {}, DriverState.chip(driver))],
-      el("div", { role: "status" }, note && noteNode(note)),
+      el("div", { role: "status" }, note && SavedNote.build(note, { onUndone: done, said: toGive })),
       driver.home_found === "approximate" &&
         el("p", { class: "notice" }, icon("geo-alt"), el("span", {}, "Home found only approximately — check the address")),
       DriverRecord.build(data, hear),
@@ -147,64 +147,17 @@ const DriverCard = (() => {
 
   // ── After something was done ──
 
+  function toGive(trips) {
+    return `${Format.count(trips, "trip needs", "trips need")} another driver:`
+  }
+
   async function done(answer, undo = undefined) {
     if (!card.shows(answer.driver_id)) return
-    await card.saved({ ...noteOf(answer), undo })
+    await card.saved(SavedNote.of(answer, undo))
     on.changed()
     const place = byId("driverCard")
     place.querySelector(undo ? "[data-focus=undo]" : "[data-focus=add-off]")?.focus({ preventScroll: true })
     place.querySelector("[role=status]")?.scrollIntoView({ block: "nearest" })
-  }
-
-  /**
-   * The server's words; what is to be given to somebody else stands below, to be opened one by one.
-   * @returns {{text: string, warnings: any[], undo?: any}}
-   */
-  function noteOf(answer) {
-    const warnings = answer.warnings ?? []
-    return { text: warnings.reduce((text, warning) => text.replace(warning, "").trim(), answer.message), warnings: answer.trips ?? [] }
-  }
-
-  function noteNode(note) {
-    return [el("p", { class: "saved" }, icon("check-lg"), el("span", {}, note.text), note.undo && undoButton(note.undo)), reassign(note.warnings)]
-  }
-
-  function undoButton({ text, act }) {
-    const button = el("button", { type: "button", class: "btn btn-sm btn-quiet", "data-focus": "undo", onclick: go }, icon("arrow-counterclockwise"), text)
-    async function go() {
-      if (button.getAttribute("aria-disabled") === "true") return
-      button.setAttribute("aria-disabled", "true")
-      try {
-        done(await act())
-      } catch (error) {
-        button.parentElement.after(Dom.problem(error))
-      } finally {
-        button.removeAttribute("aria-disabled")
-      }
-    }
-    return button
-  }
-
-  /** @param {any[]} trips that need another driver: {id, label} */
-  function reassign(trips) {
-    return (
-      trips.length > 0 &&
-      el(
-        "div",
-        { class: "notice" },
-        icon("exclamation-circle"),
-        el(
-          "div",
-          {},
-          el("p", {}, `${Format.count(trips.length, "trip needs", "trips need")} another driver:`),
-          el(
-            "ul",
-            { class: "plain-list" },
-            trips.map((trip) => el("li", {}, el("a", { href: `appointments.html?id=${encodeURIComponent(trip.id)}` }, trip.label))),
-          ),
-        ),
-      )
-    )
   }
 
   return Object.freeze({ init, show, saved, hide, hear, catchUp })

@@ -42,6 +42,12 @@ const DriverWeek = (() => {
     return `${Math.floor(minutes / 60)} h${rest ? ` ${String(rest).padStart(2, "0")}` : ""}`
   }
 
+  /** "08:00" from "8:00" or "0800"; otherwise as it was typed. 24 hours, as all times of the office are written. */
+  function clock(typed) {
+    const [, hour, minute] = /^([01]?\d|2[0-3]):?([0-5]\d)$/.exec(typed.trim()) ?? []
+    return hour ? `${hour.padStart(2, "0")}:${minute}` : typed.trim()
+  }
+
   // ── Small ──
 
   /** Seven bars and their sum. Screen readers get the sum. */
@@ -125,5 +131,5 @@ const DriverWeek = (() => {
     )
   }
 
-  return Object.freeze({ NAMES, day, today, later, sum, hours, bars, table })
+  return Object.freeze({ NAMES, day, today, later, sum, hours, clock, bars, table })
 })()

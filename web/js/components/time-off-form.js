@@ -9,10 +9,11 @@ const TimeOffForm = (() => {
   /** @type {{driver: any, entry: any}} entry: the one that is changed; null while one is entered */
   let about = { driver: null, entry: null }
   let onSaved = (_answer) => {}
+  let isOwn = false
 
-  /** @param {{onSaved: (answer: any) => void}} options */
+  /** @param {{onSaved: (answer: any) => void, own?: boolean}} options own: whoever fills it in is the driver */
   function init(options) {
-    ;({ onSaved } = options)
+    ;({ onSaved, own: isOwn = false } = options)
     const form = byId("timeOffForm")
     FormSending.init(form, {
       check,
@@ -22,7 +23,7 @@ const TimeOffForm = (() => {
     })
     form.addEventListener("change", ({ target }) => {
       if (target.name === "all_day") offerTimes()
-      if (target.name.endsWith("_time")) target.value = WeekHours.clock(target.value)
+      if (target.name.endsWith("_time")) target.value = DriverWeek.clock(target.value)
       // the last day follows the first, until it was chosen
       if (target.name === "start_date" && (byId("end_date").value === "" || byId("end_date").value < target.value)) byId("end_date").value = target.value
     })
@@ -35,7 +36,8 @@ const TimeOffForm = (() => {
     if (about.driver?.id !== driver.id || about.entry?.id !== entry?.id) lay(form, entry)
     about = { driver, entry }
     offerTimes()
-    byId("timeOffTitle").textContent = entry ? `Change time off of ${driver.name}` : `Time off of ${driver.name}`
+    const whose = isOwn ? "your time off" : `time off of ${driver.name}`
+    byId("timeOffTitle").textContent = entry ? `Change ${whose}` : whose.charAt(0).toUpperCase() + whose.slice(1)
     FormFaults.clear(form)
     byId("timeOffModal").showModal()
     byId(entry ? "start_date" : "entry_type").focus()

@@ -27,17 +27,21 @@ const TimeOff = (() => {
             "Enter time off",
           ),
       ),
-      entries.length === 0
-        ? el("p", { class: "quiet" }, "None from today on.")
-        : el(
-            "ul",
-            { class: "history" },
-            entries.map((entry) => item(driver, entry, may, onDone)),
-          ),
+      list(driver, entries, { may, onDone }),
     )
   }
 
-  function item(driver, entry, may, onDone) {
+  /** The entries alone. @param {{may: boolean, own?: boolean, onDone: any}} options may: change them; own: the reader is the driver */
+  function list(driver, entries, { may, own = false, onDone }) {
+    if (entries.length === 0) return el("p", { class: "quiet" }, "None from today on.")
+    return el(
+      "ul",
+      { class: "history" },
+      entries.map((entry) => item(driver, entry, { may, own, onDone })),
+    )
+  }
+
+  function item(driver, entry, { may, own, onDone }) {
     const when = stretch(entry)
     const problems = el("div", {})
     const extra = entry.entry_type === "override_available"
@@ -47,7 +51,7 @@ const TimeOff = (() => {
       el(
         "div",
         {},
-        el("p", {}, el("strong", {}, when), extra && el("span", { class: "role-badge" }, " beyond their hours")),
+        el("p", {}, el("strong", {}, when), extra && el("span", { class: "role-badge" }, ` beyond ${own ? "your" : "their"} hours`)),
         entry.reason && el("p", { class: "quiet small" }, entry.reason),
       ),
       may &&
@@ -93,5 +97,5 @@ const TimeOff = (() => {
     }
   }
 
-  return Object.freeze({ build, stretch })
+  return Object.freeze({ build, list, stretch })
 })()

@@ -5,6 +5,7 @@
  */
 const WeekHours = (() => {
   const { el, byId } = Dom
+  const { clock } = DriverWeek
   const DAYS = Object.freeze(DriverWeek.NAMES.map((name) => name.toLowerCase()))
   const CLOCK = "([01]?[0-9]|2[0-3]):?[0-5][0-9]"
   const USUAL = Object.freeze({ start: "08:00", end: "16:00" })
@@ -70,12 +71,6 @@ const WeekHours = (() => {
     for (const name of DAYS) turn(name)
   }
 
-  /** "08:00" from "8:00" or "0800"; otherwise as it was typed. 24 hours, as all times of the office are written. */
-  function clock(typed) {
-    const [, hour, minute] = /^([01]?\d|2[0-3]):?([0-5]\d)$/.exec(typed.trim()) ?? []
-    return hour ? `${hour.padStart(2, "0")}:${minute}` : typed.trim()
-  }
-
   function copyMonday() {
     for (const name of DAYS.slice(1, 5)) {
       byId(`${name}_works`).checked = byId("monday_works").checked
@@ -114,5 +109,5 @@ const WeekHours = (() => {
     return Object.fromEntries(wrong.map((name) => [`${name}_end`, `${Format.role(name)}: the end must be after the start`]))
   }
 
-  return Object.freeze({ clock, build, fillIn, read, turnAll, faults })
+  return Object.freeze({ build, fillIn, read, turnAll, faults })
 })()

@@ -17,6 +17,7 @@ const Format = (() => {
     calculate_travel_times: "Travel times",
     calculate_driver_drive_times: "Drive times",
     create_driver_calendar: "Calendar",
+    rename_driver_calendar: "Calendar's name",
     withdraw_driver_calendar: "Calendar access",
     sync_quo: "Quo",
     put_calendar_event: "Calendar",

@@ -37,6 +37,7 @@
     byId("connection").hidden = !isStaff
     if (isStaff) DayCard.init()
     else OwnTrips.init(getUserRole() === "driver")
+    if (getUserRole() === "driver") OwnTimeOff.init()
     showOwnWhereNeeded()
     showState(TaskMonitor.state)
     FaultsCard.init(byId("faultsCard"))

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
-from backhaul.core.errors import Forbidden, NotFound
+from backhaul.core.errors import Forbidden
 from backhaul.core.http import Answer, Asking, person
 from backhaul.core.store import Row
 from backhaul.core.task_api import Shape
 from backhaul.dispatch.destinations import destinations
 from backhaul.dispatch.office import LEAD, STAFF
+from backhaul.dispatch.paging import cut
 
 
 def destination_endpoints(shape: Shape) -> APIRouter:
@@ -33,7 +34,8 @@ def destination_endpoints(shape: Shape) -> APIRouter:
             if who["role"] not in LEAD:
                 raise Forbidden("Only supervisors keep the destinations", "", "Ask a supervisor", code="role")
             found = await destinations.all_of_them(tx, q=q, active=active)
-        page, following = _page(found, after, limit)
+            whole = await destinations.all_of_them(tx) if after and (q or active is not None) else found
+        page, following = cut(found, whole, after, limit)
         shown = [row | {"task": shape(row["task"]) if row["task"] else None} for row in page]
         return {"success": True, "data": shown, "count": len(found), "next": following}
 
@@ -49,16 +51,6 @@ def destination_endpoints(shape: Shape) -> APIRouter:
         "/webhook/get-clinic-locations", clinic_locations, methods=["GET"], include_in_schema=False, name="get-clinic-locations"
     )
     return api
-
-
-def _page(found: list[Row], after: UUID | None, limit: int | None) -> tuple[list[Row], UUID | None]:
-    """A part of the list, and where the next begins. An office has some dozens of clinics: they are read whole."""
-    ids = [row["id"] for row in found]
-    if after is not None and after not in ids:
-        raise NotFound("There is no such page", "The list has changed since", "Start from the first page", code="cursor")
-    rest = found[ids.index(after) + 1 :] if after else found
-    page = rest[:limit]
-    return page, page[-1]["id"] if len(rest) > len(page) else None
 
 
 def _location(row: Row, who: Row) -> Row:

@@ -208,7 +208,8 @@ async def add_time_off(tx: Tx, form: NewTimeOff) -> TimeOff:
 
 
 async def change_time_off(tx: Tx, form: TimeOffChange) -> Changed[TimeOff]:
-    """Raises: NotFound for an entry that is not there, or not theirs."""
+    """The entry is locked from here to the commit. Raises: NotFound for an entry that is not there, or not theirs; Forbidden."""
+    await tx.one(_sql.lock_time_off, {"id": form.id})
     before = await one_time_off(tx, form.id)
     changes: dict[str, Any] = form.model_dump(include=form.model_fields_set - {"id", "driver_id"})
     must_have_changed(await tx.run(_sql.change_time_off, {"id": form.id, "changes": jsonb(changes)}), "this entry")

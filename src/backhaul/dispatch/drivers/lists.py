@@ -11,10 +11,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from backhaul.core.errors import NotFound
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row
 from backhaul.dispatch.drivers import drivers
+from backhaul.dispatch.paging import cut
 from backhaul.dispatch.trips import appointment_lists
 
 _sql = Queries("driver_lists")
@@ -53,15 +53,10 @@ async def page(db: Db, wanted: Wanted, day: date, *, after: UUID | None = None, 
 
     Raises: NotFound for a cursor nobody made.
     """
+    some = None if wanted.everybody else await drivers.all_of_them(db, q=wanted.q, active=wanted.active)
     everybody = await drivers.all_of_them(db)
-    found = everybody if wanted.everybody else await drivers.all_of_them(db, q=wanted.q, active=wanted.active)
-    found = [row for row in found if wanted.status in (None, row["status"])]
-    ids = [row["id"] for row in found]
-    if after is not None and after not in ids:
-        raise NotFound("There is no such page", "The list has changed since", "Start from the first page", code="cursor")
-    rest = found[ids.index(after) + 1 :] if after else found
-    shown = rest[:limit]
-    following = shown[-1]["id"] if len(rest) > len(shown) else None
+    found = [row for row in (everybody if some is None else some) if wanted.status in (None, row["status"])]
+    shown, following = cut(found, everybody, after, limit)
     return Page(await with_week(db, shown, day), following, len(found), _stats(everybody))
 
 

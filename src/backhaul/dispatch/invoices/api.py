@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from backhaul.core.errors import Conflict, Forbidden, NotFound
+from backhaul.core.errors import Conflict, Forbidden
 from backhaul.core.http import Answer, Asking, person
 from backhaul.core.queries import Queries
 from backhaul.core.store import Row
@@ -95,19 +94,14 @@ def invoice_endpoints(shape: Shape) -> APIRouter:
         """Clients with trips that are ready for an invoice, by name, and what these come to before tax. Totals are of all."""
         async with person(request, claims) as (tx, who):
             _lead_only(who)
-            found = await invoices.ready(tx, q=q)
-        ids = [row["client_id"] for row in found]
-        if after is not None and after not in ids:
-            raise NotFound("There is no such page", "The list has changed since", "Start from the first page", code="cursor")
-        begin = ids.index(after) + 1 if after else 0
-        page = found[begin : begin + limit]
+            page = await invoices.ready(tx, q=q, after=after, limit=limit)
         return {
             "success": True,
-            "clients": page,
-            "count": len(found),
-            "trips": sum(row["trips"] for row in found),
-            "subtotal": sum((row["subtotal"] or Decimal(0) for row in found), Decimal(0)),
-            "next": page[-1]["client_id"] if begin + limit < len(found) else None,
+            "clients": page.clients,
+            "count": page.count,
+            "trips": page.trips,
+            "subtotal": page.subtotal,
+            "next": page.next,
         }
 
     @api.get("/webhook/get-finance-appointments")

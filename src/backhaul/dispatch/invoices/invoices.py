@@ -182,9 +182,32 @@ async def page(
     return Page(rows[:limit], following, count["count"], count["open_total"])
 
 
-async def ready(db: Db, *, q: str | None = None) -> list[Row]:
-    """Clients with trips ready for an invoice: which, how many, what they come to, and how many have no rate."""
-    return await db.all(_sql.ready, {"q": _pattern(q)})
+@dataclass(frozen=True, slots=True)
+class ReadyPage:
+    """One page, the cursor of the next, and the figures of all. subtotal: dollars before tax."""
+
+    clients: Sequence[Row]
+    next: UUID | None
+    count: int
+    trips: int
+    subtotal: Decimal
+
+
+async def ready(db: Db, *, q: str | None = None, after: UUID | None = None, limit: int = 50) -> ReadyPage:
+    """Clients by name with trips ready for an invoice: which, how many, what they come to, and how many have no rate.
+
+    after: the `next` of the page before. Raises: NotFound for a cursor nobody made.
+    """
+    begin = await _begin(db, _sql.client_place, after) or {"after_last": None, "after_first": None, "after_id": None}
+    found = await db.all(_sql.ready, {"q": _pattern(q), **begin})
+    rest = [row for row in found if row.pop("follows")]
+    return ReadyPage(
+        rest[:limit],
+        rest[limit - 1]["client_id"] if len(rest) > limit else None,
+        len(found),
+        sum(row["trips"] for row in found),
+        sum((row["subtotal"] or Decimal(0) for row in found), Decimal(0)),
+    )
 
 
 async def trips(db: Db, ids: Sequence[UUID]) -> list[Trip]:

@@ -65,8 +65,8 @@ def answered(driver: DriverRecord) -> dict[str, Any]:
     label="Create the driver's calendar",
 )
 async def create_driver_calendar(run: Run[Office], driver_id: UUID) -> dict[str, Any]:
-    """The driver has one calendar with us, shared with their e-mail address, and the trips they are to drive are on their way
-    into it. One that is known is shared anew; one that was deleted there is made anew.
+    """The driver has one calendar with us, named after them and shared with their e-mail address, and the trips they are to drive
+    are on their way into it. One that is known is shared anew; one that was deleted there is made anew.
     """
     driver = await drivers.get(run.db, driver_id)
     if not driver.in_google:
@@ -77,6 +77,8 @@ async def create_driver_calendar(run: Run[Office], driver_id: UUID) -> dict[str,
     now = await drivers.get(run.db, driver.id)
     if now.email != driver.email or not now.in_google:
         await calendars_of(run.office).unshare_calendar(kept.calendar_id, driver.email)
+    if not kept.created or now.name != driver.name:  # it may have the name they had when it was made
+        await _name(run, now, kept.calendar_id)
     trips = await _to_enter(run, driver, kept.calendar_id)
     await follow(run, [into_calendar(trip) for trip in trips])
     return {"created": kept.created, "trips_to_enter": len(trips)}
@@ -100,9 +102,29 @@ async def _shared(run: Run[Office], driver: DriverRecord) -> KeptCalendar:
             pass  # deleted there, or no longer shared with us
         else:
             return KeptCalendar(calendar_id=known, created=False)
-    kept: KeptCalendar = await run.step("put calendar", calendars.put_calendar, f"driver:{driver.id}", f"Trips of {driver.name}")
+    kept: KeptCalendar = await run.step("put calendar", calendars.put_calendar, f"driver:{driver.id}", _name_for(driver))
     await run.step("share", calendars.share_calendar, kept.calendar_id, driver.email, tell=True, new=kept.created)
     return kept
+
+
+@add_driver.background(once_per="driver_id", retry=Retry(attempts=8), lane="calendar", label="Rename the driver's calendar")
+async def rename_driver_calendar(run: Run[Office], driver_id: UUID) -> dict[str, Any]:
+    """The driver's calendar is named after them, as they are called now. One that was named otherwise by hand keeps that name."""
+    driver = await drivers.get(run.db, driver_id)
+    if not driver.in_google or driver.google_calendar_id is None:
+        return {"renamed": False, "because": "They drive no more, or keep another calendar"}
+    return {"renamed": await _name(run, driver, driver.google_calendar_id)}
+
+
+async def _name(run: Run[Office], driver: DriverRecord, calendar_id: str) -> bool:
+    return await calendars_of(run.office).rename_calendar(calendar_id, _name_for(driver), ours=_NAMED_BY_US)
+
+
+_NAMED_BY_US = "Trips of "
+
+
+def _name_for(driver: DriverRecord) -> str:
+    return f"{_NAMED_BY_US}{driver.name}"
 
 
 @add_driver.background(

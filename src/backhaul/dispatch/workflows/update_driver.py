@@ -17,6 +17,7 @@ from backhaul.dispatch.workflows.add_driver import (
     calculate_driver_drive_times,
     create_driver_calendar,
     into_calendar,
+    rename_driver_calendar,
     withdraw_driver_calendar,
 )
 
@@ -60,6 +61,8 @@ async def _to_follow(tx: Tx, changed: Changed[DriverRecord], trips: list[Appoint
         then.append(calculate_driver_drive_times.later(driver.id))
     if driver.in_google and changed.touched("email", "active", "preferred_calendar_type"):
         then.append(create_driver_calendar.later(driver.id))
+    elif driver.in_google and driver.google_calendar_id and changed.touched("name"):  # the task above names it too
+        then.append(rename_driver_calendar.later(driver.id))
     kept = driver.google_calendar_id
     if kept and (changed.touched("email") or (changed.touched("active", "preferred_calendar_type") and not driver.in_google)):
         then.append(withdraw_driver_calendar.later(driver.id, changed.before.email, kept))
