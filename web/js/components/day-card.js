@@ -63,7 +63,7 @@ const DayCard = (() => {
 
   function drawAside() {
     fill(byId("dayNumbers"), numbers(day.numbers))
-    fill(byId("dayToClose"), hasFeaturePermission("canAssignDrivers") && toClose(day.numbers.not_closed))
+    fill(byId("dayToClose"), hasFeaturePermission("canSetTripStatus") && toClose(day.numbers.not_closed))
     fill(byId("tomorrow"), tomorrow())
     fill(byId("reminders"), reminders())
   }
