@@ -74,6 +74,7 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "private.refresh_tokens": ("", ""),
     "private.audit_seals": ("", ""),
     "private.audit_sealed": ("", ""),
+    "private.audit_checks": ("", "select insert"),
     "private.clicks": ("", ""),
     "private.ledger_settings": ("", ""),
     "private.workers": ("", READ),
