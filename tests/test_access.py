@@ -56,6 +56,7 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "public.invoices": (READ, READ),
     "public.invoice_lines": (READ, READ),
     "public.invoice_documents": (READ, "select insert"),
+    "public.invoice_void_documents": (READ, "select insert"),
     "public.user_failed_tasks": (READ, READ),
     "public.all_failed_tasks": (READ, READ),
     "public.task_status_summary": (READ, READ),
@@ -309,6 +310,7 @@ class House:
         )
         invoice = self.database.value("select (private.create_invoice(array[%s::uuid])).id", trip)
         self.database.all("insert into invoice_documents (invoice_id, content) values (%s, 'x')", invoice)
+        self.database.all("insert into invoice_void_documents (invoice_id, content) values (%s, 'x')", invoice)
 
     @contextmanager
     def as_(self, name: str, **claims: Any) -> Iterator[psycopg.Connection[Row]]:
@@ -367,7 +369,7 @@ def test_people_see_their_own_and_supervisors_all(house: House, name: str) -> No
         ),
         1,
     ) | {"message_templates": 9, "office_settings": 9}  # fmt: skip
-    costs = dict.fromkeys(("appointment_costs", "invoices", "invoice_lines", "invoice_documents"), 1)
+    costs = dict.fromkeys(("appointment_costs", "invoices", "invoice_lines", "invoice_documents", "invoice_void_documents"), 1)
     seen |= records if name in STAFF else dict.fromkeys(records, 0)
     seen |= costs | {"office_settings": 14} if name in SUPERVISORS else dict.fromkeys(costs, 0)
     seen |= {"drivers": 1, "driver_time_off": 1} if name == "driver" else {}
