@@ -102,7 +102,7 @@ PEOPLES_FUNCTIONS = {
         "buffered_minutes", "is_setting", "trip_times", "clock_times", "known_transit", "driver_conflicts",
         "assignment_conflicts", "board_conflicts", "no_such_appointment",
         "cancel_appointment", "archive_appointment", "unarchive_appointment", "delete_appointment", "my_trips",
-        "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text",
+        "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text", "mark_message_sent",
         "reminder_time", "reminders_ahead",
         "create_invoice", "set_invoice_status", "void_invoice", "address_invoice",
     },
