@@ -29,9 +29,10 @@
 -- leaves trips as they are; the board shows the clash until somebody resolves it.
 --
 -- The same guards hold for the pages, n8n and psql. People are moreover held to their role (private.guard_appointment_rights):
--- agents book, edit, cancel and archive; who drives, how long the drive takes, who manages the trip, whether it was driven,
--- and its price are the supervisors'. Drivers and clients see their own trips only, and of each other only what they need:
--- `public.my_trips`. Costs are a table of their own, because row-level security cannot hide a column.
+-- agents book, edit, cancel and archive; who drives, how long the drive takes, who manages the trip, whether a cancelled one is
+-- on again, and its price are the supervisors'; whether it was driven says an administrator. Drivers and clients see their own
+-- trips only, and of each other only what they need: `public.my_trips`. Costs are a table of their own, because row-level security
+-- cannot hide a column.
 --
 -- Locks. A change locks its trip, then the driver who is to have it. Whoever gives several trips in one transaction takes the
 -- drivers in the order of their ids.
@@ -142,7 +143,7 @@ create table private.status_moves (
 );
 insert into private.status_moves (before, after, permission)
 values ('pending', 'assigned', 'assign_drivers'), ('assigned', 'pending', 'assign_drivers'),
-       ('assigned', 'completed', 'assign_drivers'), ('completed', 'assigned', 'assign_drivers'),
+       ('assigned', 'completed', 'set_trip_status'), ('completed', 'assigned', 'set_trip_status'),
        ('assigned', 'cancelled', 'delete_appointments'),
        ('cancelled', 'pending', 'assign_drivers'), ('cancelled', 'assigned', 'assign_drivers');
 
@@ -354,7 +355,7 @@ begin
   elsif (case when made then new.invoice_status <> 'not_ready' else new.invoice_status <> old.invoice_status end) then
     what := 'say what is ready for an invoice'; needed := 'view_costs';
   elsif made and (new.operation_status <> 'pending' or new.deleted_at is not null) then
-    what := 'book a trip that is over'; needed := 'assign_drivers';
+    what := 'book a trip that is over'; needed := case new.operation_status when 'completed' then 'set_trip_status' else 'assign_drivers' end;
   elsif not made and new.purged_at is not null and old.purged_at is null then
     what := 'delete appointments for good'; needed := 'hard_delete_appointments';
   elsif not made and new.deleted_at is null and old.deleted_at is not null then
@@ -362,12 +363,14 @@ begin
   elsif not made and new.deleted_at is not null and old.deleted_at is null then
     what := 'archive appointments'; needed := 'delete_appointments';
   end if;
-  if needed is not null and not private.may(needed) then
-    raise exception 'you may not %', what using errcode = 'BT403', detail = 'Your role does not include it.', hint = 'Ask a supervisor.';
+  if needed is null or private.may(needed) then
+    needed := case when not made and new.operation_status <> old.operation_status
+                   then (select m.permission from private.status_moves m where m.before = old.operation_status and m.after = new.operation_status) end;
+    what := 'change the status';
   end if;
-  if not made and new.operation_status <> old.operation_status
-     and not private.may((select m.permission from private.status_moves m where m.before = old.operation_status and m.after = new.operation_status)) then
-    raise exception 'you may not change the status' using errcode = 'BT403', detail = 'Your role does not include it.', hint = 'Ask a supervisor.';
+  if needed is not null and not private.may(needed) then
+    raise exception 'you may not %', what using errcode = 'BT403', detail = 'Your role does not include it.',
+      hint = case needed when 'set_trip_status' then 'Ask an administrator.' else 'Ask a supervisor.' end;
   end if;
   if made or new.operation_status <> old.operation_status then
     new.cancelled_by := case when new.operation_status = 'cancelled' then auth.uid() end;

@@ -62,6 +62,25 @@ create trigger audit_logs_append_only before update or delete on public.audit_lo
 create trigger audit_logs_not_emptied before truncate on public.audit_logs
   for each statement execute function private.refuse_change();
 
+-- What each daily check of the chain found; the task verify_audit_log writes it. The digest of the last whole one must still be in
+-- the chain at the next.
+create table private.audit_checks (
+  check_no   bigint primary key generated always as identity,
+  checked_at timestamptz not null default public.task_now(),
+  entries    bigint not null,                         -- how many were under a seal
+  last_seal  bigint,
+  digest     bytea,                                   -- of that seal; null where nothing was sealed, or the chain is broken
+  broken_seq bigint,                                  -- the first entry that is not as it was sealed
+  why        text,                                    -- null: the chain was whole
+  constraint a_seal_has_its_digest check ((last_seal is null) = (digest is null)),
+  constraint a_broken_one_says_why check (broken_seq is null or why is not null),
+  constraint why_is_said           check (why <> '')
+);
+create trigger audit_checks_append_only before update or delete on private.audit_checks
+  for each row execute function private.refuse_change();
+create trigger audit_checks_not_emptied before truncate on private.audit_checks
+  for each statement execute function private.refuse_change();
+
 -- Writes one entry in the caller's transaction. The name and role are those of now: they may change later. p_refused: it was
 -- tried and not done, for this reason.
 create function private.write_audit(p_action text, p_entity_type text, p_entity_id uuid, p_user_id uuid,
@@ -226,6 +245,7 @@ revoke all on public.audit_logs from anon, authenticated, service_role;
 revoke all on sequence public.audit_logs_seq_seq from anon, authenticated, service_role;
 grant select on public.audit_logs to authenticated;
 grant select, insert on public.audit_logs to service_role;
+grant select, insert on private.audit_checks to service_role;
 create policy people_read_their_own_entries_supervisors_all on public.audit_logs for select to authenticated
   using (user_id = (select private.my_id()) or (select private.is_supervisor()));
 

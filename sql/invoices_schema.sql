@@ -77,6 +77,15 @@ create table public.invoice_documents (
   made_at    timestamptz not null default public.task_now()
 );
 
+-- The paper of a void invoice, which says so. The one from before, which somebody may have been sent, stays as it was made.
+create table public.invoice_void_documents (
+  invoice_id uuid primary key references public.invoices on delete cascade,
+  content    bytea not null,
+  media_type text not null default 'application/pdf',
+  sha256     bytea not null generated always as (sha256(content)) stored,
+  made_at    timestamptz not null default public.task_now()
+);
+
 create table private.invoice_counter (
   only_one boolean primary key default true,
   last     integer not null default 0,
@@ -271,14 +280,17 @@ end $$;
 alter table public.invoices enable row level security;
 alter table public.invoice_lines enable row level security;
 alter table public.invoice_documents enable row level security;
+alter table public.invoice_void_documents enable row level security;
 
 create policy those_who_may_see_costs_read_invoices on public.invoices for select to authenticated using ((select private.may('view_costs')));
 create policy those_who_may_see_costs_read_lines on public.invoice_lines for select to authenticated using ((select private.may('view_costs')));
 create policy those_who_may_see_costs_read_documents on public.invoice_documents for select to authenticated using ((select private.may('view_costs')));
+create policy those_who_may_see_costs_read_void_documents on public.invoice_void_documents for select to authenticated
+  using ((select private.may('view_costs')));
 
-revoke all on public.invoices, public.invoice_lines, public.invoice_documents from anon, authenticated, service_role;
-grant select on public.invoices, public.invoice_lines, public.invoice_documents to authenticated, service_role;
-grant insert on public.invoice_documents to service_role;
+revoke all on public.invoices, public.invoice_lines, public.invoice_documents, public.invoice_void_documents from anon, authenticated, service_role;
+grant select on public.invoices, public.invoice_lines, public.invoice_documents, public.invoice_void_documents to authenticated, service_role;
+grant insert on public.invoice_documents, public.invoice_void_documents to service_role;
 
 revoke execute on all functions in schema private from public;
 grant execute on function private.create_invoice(uuid[], date, text, uuid), private.set_invoice_status(uuid, text, timestamptz),

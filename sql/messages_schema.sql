@@ -186,6 +186,27 @@ begin
   return now_is;
 end $$;
 
+-- Somebody has looked in Quo, or told them another way: they have what the text says. Only of one whose fate nobody knows.
+create function private.mark_message_sent(p_message uuid) returns public.messages
+  language plpgsql security definer set search_path = '' as $$
+declare
+  here public.messages;
+begin
+  if private.is_person() and not private.may('edit_appointments') then
+    raise exception 'you may not say what became of a text' using errcode = 'BT403', detail = 'Your role does not include it.',
+      hint = 'Ask the office.';
+  end if;
+  select m.* into here from public.messages m where m.id = p_message for update;
+  if not found then
+    raise exception 'message not found' using errcode = 'BT404', detail = 'Nothing has this id.', hint = 'Reload the page.';
+  end if;
+  if here.state <> 'unknown' then
+    raise exception 'this text is not in doubt' using errcode = 'BT409', detail = format('It is %s.', here.state), hint = 'Reload the page.';
+  end if;
+  update public.messages m set state = 'sent', error = null, updated_at = public.task_now() where m.id = p_message returning m.* into here;
+  return here;
+end $$;
+
 -- When a reminder goes out: so many hours before the pickup. Outside the hours in which the office reminds: at their beginning, if
 -- that is half an hour before the pickup still; else in the last half-hour of the evening before. Nobody is left to the last ten
 -- minutes of those hours: who looks every few minutes would come too late.
@@ -264,3 +285,4 @@ grant execute on function private.intend_message(uuid, text, uuid, text, timesta
                           private.settle_message(uuid, text, text, text), private.reminder_time(timestamptz, integer, time, time),
                           private.reminders_due(), private.reminders_wait() to service_role;
 grant execute on function private.reminder_time(timestamptz, integer, time, time), private.reminders_ahead() to authenticated, service_role;
+grant execute on function private.mark_message_sent(uuid) to authenticated, service_role;

@@ -96,7 +96,7 @@ select role, permission
     ('{admin,supervisor,booking_agent}'::text[], '{view_clients,edit_clients,view_appointments,edit_appointments,create_appointments,delete_appointments}'::text[]),
     ('{admin,supervisor,booking_agent,driver}', '{view_drivers}'),
     ('{admin,supervisor}', '{delete_clients,manage_drivers,assign_drivers,view_reports,view_costs,manage_destinations,see_all_failed_tasks}'),
-    ('{admin}', '{hard_delete_appointments,manage_users,manage_system_config,read_audit_log}'),
+    ('{admin}', '{set_trip_status,hard_delete_appointments,manage_users,manage_system_config,read_audit_log}'),
     ('{driver,client}', '{view_own_appointments}'),
     ('{driver}', '{manage_own_schedule}')) granted (roles, permissions),
   unnest(roles) role, unnest(permissions) permission;

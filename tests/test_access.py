@@ -58,6 +58,7 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "public.invoices": (READ, READ),
     "public.invoice_lines": (READ, READ),
     "public.invoice_documents": (READ, "select insert"),
+    "public.invoice_void_documents": (READ, "select insert"),
     "public.user_failed_tasks": (READ, READ),
     "public.all_failed_tasks": (READ, READ),
     "public.task_status_summary": (READ, READ),
@@ -76,6 +77,7 @@ RELATIONS: Mapping[str, tuple[str, str]] = {
     "private.refresh_tokens": ("", ""),
     "private.audit_seals": ("", ""),
     "private.audit_sealed": ("", ""),
+    "private.audit_checks": ("", "select insert"),
     "private.clicks": ("", ""),
     "private.ledger_settings": ("", ""),
     "private.workers": ("", READ),
@@ -103,7 +105,7 @@ PEOPLES_FUNCTIONS = {
         "assignment_conflicts", "board_conflicts", "no_such_appointment",
         "cancel_appointment", "archive_appointment", "unarchive_appointment", "delete_appointment", "my_trips",
         "is_my_trip", "trips_to_hear_of",
-        "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text",
+        "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text", "mark_message_sent",
         "reminder_time", "reminders_ahead",
         "create_invoice", "set_invoice_status", "void_invoice", "address_invoice",
     },
@@ -313,6 +315,7 @@ class House:
         )
         invoice = self.database.value("select (private.create_invoice(array[%s::uuid])).id", trip)
         self.database.all("insert into invoice_documents (invoice_id, content) values (%s, 'x')", invoice)
+        self.database.all("insert into invoice_void_documents (invoice_id, content) values (%s, 'x')", invoice)
 
     @contextmanager
     def as_(self, name: str, **claims: Any) -> Iterator[psycopg.Connection[Row]]:
@@ -372,9 +375,8 @@ def test_people_see_their_own_and_supervisors_all(house: House, name: str) -> No
         ),
         1,
     ) | {"message_templates": 9, "office_settings": 9}  # fmt: skip
-    confidential = dict.fromkeys(
-        ("appointment_costs", "invoices", "invoice_lines", "invoice_documents", "driver_time_off_reasons"), 1
-    )
+    tables = ("appointment_costs", "invoices", "invoice_lines", "invoice_documents", "invoice_void_documents")
+    confidential = dict.fromkeys((*tables, "driver_time_off_reasons"), 1)
     seen |= records if name in STAFF else dict.fromkeys(records, 0)
     seen |= confidential | {"office_settings": 14} if name in SUPERVISORS else dict.fromkeys(confidential, 0)
     own = ("drivers", "driver_schedule_exceptions", "driver_time_off_reasons", "driver_time_off")

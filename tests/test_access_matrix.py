@@ -150,6 +150,7 @@ PEOPLE: dict[str, Verb] = {
     "POST /webhook/update-appointment": Verb(STAFF, lambda house: {"id": str(house.trip), "notes": "Two stairs"}),
     "POST /webhook/update-driver-assignment": Verb(LEAD, lambda house: {"id": str(house.trip), "driver_assigned": None}),
     "POST /webhook/cancel-appointment": Verb(STAFF, lambda house: {"id": str(house.trip), "cancellation_reason": "Snow"}, ok=409),
+    "POST /webhook/mark-message-sent": Verb(STAFF, {"id": str(UUID(int=1))}, ok=404),
     "POST /webhook/soft-delete-appointment": Verb(STAFF, lambda house: {"id": str(house.trip)}),
     "POST /webhook/unarchive-appointment": Verb(LEAD, lambda house: {"id": str(house.trip)}),
     "POST /webhook/delete-appointment": Verb(ADMIN, lambda house: {"id": str(house.trip)}),

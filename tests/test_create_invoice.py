@@ -15,6 +15,7 @@ from backhaul.core.testing import Database, TestOffice
 from backhaul.dispatch.office import Office
 from tests.api_fixtures import Api, refused
 from tests.fakes import FakeMail
+from tests.test_invoice_paper import pages
 from tests.trips import Trips
 
 NO_ANSWER = OutcomeUnknown("The mail server", "The mail may or may not have been sent", "No answer came", code="mail.broken")
@@ -174,6 +175,26 @@ async def test_a_paid_invoice_stays_paid_when_it_is_sent_and_a_void_one_is_not_s
     assert [row["invoice_status"] for row in states] == ["paid", "void"]
     answer = await api.post("/webhook/send-invoice", {"id": void, "emailTo": "jane@example.test"}, by=sue)
     assert refused(answer, 409)["what"] == "An invoice that is void is not sent"
+
+
+async def test_a_voided_invoice_is_drawn_anew_and_the_paper_from_before_stays_as_it_was_made(
+    api: Api, office: TestOffice[Office], own_trips: Trips, sue: Actor
+) -> None:
+    ident = (await made(api, sue, own_trips.completed()))["invoice_id"]
+    await office.work()
+    original = await api.get("/webhook/get-invoice-pdf", by=sue, id=ident)
+    await api.post("/webhook/void-invoice", {"id": ident}, by=sue)
+    refused(await api.get("/webhook/get-invoice-pdf", by=sue, id=ident), 409, "invoice.no_document")
+    around = (await api.get("/webhook/get-invoice", by=sue, id=ident)).json()["around"]
+    assert (around["document_made_at"], around["original_made_at"] is None) == (None, False)
+    assert await office.work() == ["completed"]
+    void = await api.get("/webhook/get-invoice-pdf", by=sue, id=ident)
+    assert void.headers["content-disposition"] == 'attachment; filename="INV-0001-void.pdf"'
+    assert "VOID" in pages(void.content)[0]
+    before = await api.get("/webhook/get-invoice-pdf", by=sue, id=ident, original=True)
+    assert before.content == original.content
+    assert before.headers["content-disposition"] == 'attachment; filename="INV-0001.pdf"'
+    assert (await api.get("/webhook/get-invoice", by=sue, id=ident)).json()["around"]["document_made_at"] is not None
 
 
 async def test_a_server_that_is_busy_is_tried_again_until_it_goes_once(

@@ -83,6 +83,58 @@ async def test_the_reminders_say_what_goes_next_what_went_and_what_was_refused(
     assert (refusal["recipient"], refusal["state"], refusal["error"]) == ("Ben Driver", "refused", "Not a mobile number")
 
 
+def doubtful(own: Trips, trip: UUID, owner: str) -> tuple[UUID, UUID]:
+    """Jane's reminder of that trip, whose fate nobody knows, and its failed task, which is that person's."""
+    put, pickup = own.database.value, own.row(trip)["pickuptime"]
+    text = put(
+        "select id from private.intend_message(%s, 'client', %s, 'reminder', %s, 0, '+19025550123', 'hash')",
+        trip, own.jane, pickup,
+    )  # fmt: skip
+    put("select private.settle_message(%s, 'unknown', null, 'Quo gave no answer.')", text)
+    task = put(
+        "select private.create_task('appointment', %s, 'Jane', 'send_reminder', %s, null,"
+        " jsonb_build_object('audience', 'client', 'recipient_id', %s, 'for_time', %s::timestamptz), null, 1, 'quo', null)",
+        trip, own.people[owner].id, own.jane, pickup,
+    )  # fmt: skip
+    put("select status from start_background_task(%s)", task)
+    put("select status from fail_background_task(%s, 'It may have been sent.', 'quo.may_be_sent')", task)
+    return text, task
+
+
+async def test_a_text_that_may_have_been_sent_is_shown_with_its_number_until_somebody_says_that_they_have_it(
+    api: Api, own_trips: Trips, monday: dict[str, UUID]
+) -> None:
+    put, agent = own_trips.database.value, own_trips.people["booking_agent"]
+    text, task = doubtful(own_trips, monday["late"], "booking_agent")
+    (doubt,) = (await read(api, own_trips))["reminders"]["to_look_at"]
+    assert (doubt["id"], doubt["state"], doubt["to_number"], doubt["task_id"]) == (
+        str(text), "unknown", "+19025550123", str(task),
+    )  # fmt: skip
+    said = await api.post("/webhook/mark-message-sent", {"id": str(text)}, by=agent)
+    assert said.json()["message"] == "Noted: they have it."
+    assert (await read(api, own_trips))["reminders"]["to_look_at"] == []
+    row = own_trips.database.one("select state, error from messages where id = %s", text)
+    assert row == {"state": "sent", "error": None}
+    assert put("select dismissed_by from background_tasks where id = %s", task) == agent.id
+    noted = own_trips.database.one("select entity_id, details from audit_logs where action = 'mark_message_sent'")
+    assert noted == {"entity_id": monday["late"], "details": {"audience": "client", "kind": "reminder"}}
+    again = refused(await api.post("/webhook/mark-message-sent", {"id": str(text)}, by=agent), 409)
+    assert (again["what"], again["why"]) == ("This text is not in doubt", "It is sent.")
+
+
+async def test_a_failure_that_is_somebody_elses_is_neither_offered_nor_dismissed(
+    api: Api, own_trips: Trips, monday: dict[str, UUID]
+) -> None:
+    text, task = doubtful(own_trips, monday["late"], "supervisor")
+    (doubt,) = (await read(api, own_trips))["reminders"]["to_look_at"]
+    assert doubt["task_id"] is None
+    (seen,) = (await read(api, own_trips, by="supervisor"))["reminders"]["to_look_at"]
+    assert seen["task_id"] == str(task)
+    said = await api.post("/webhook/mark-message-sent", {"id": str(text)}, by=own_trips.people["booking_agent"])
+    assert said.status_code == 200
+    assert own_trips.database.value("select dismissed_at from background_tasks where id = %s", task) is None
+
+
 async def test_where_reminders_are_off_none_is_announced(api: Api, own_trips: Trips, monday: dict[str, UUID]) -> None:
     own_trips.database.all("update office_settings set value = 'false' where key = 'reminders_on'")
     reminders = (await read(api, own_trips))["reminders"]

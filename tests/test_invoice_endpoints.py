@@ -31,7 +31,7 @@ def audited(own: Trips, action: str) -> list[Any]:
 # ── What becomes of an invoice ──
 
 
-async def test_sent_paid_and_void_are_noted_with_who_and_when_and_nothing_follows(
+async def test_sent_paid_and_void_are_noted_with_who_and_when_and_only_a_void_one_is_drawn_anew(
     api: Api, office: TestOffice[Office], own_trips: Trips, sue: Actor
 ) -> None:
     one, two = invoice(own_trips, own_trips.completed()), invoice(own_trips, own_trips.completed("2026-11-19 09:00"))
@@ -52,7 +52,7 @@ async def test_sent_paid_and_void_are_noted_with_who_and_when_and_nothing_follow
     assert (kept[0]["payment_received_at"].isoformat(), kept[1]["voided_by"]) == ("2026-11-22T15:00:00+00:00", sue.id)
     assert [row["details"]["status"] for row in audited(own_trips, "mark_invoice")] == ["sent", "paid"]
     assert [row["entity_id"] for row in audited(own_trips, "void_invoice")] == [UUID(two)]
-    assert office.tasks("pending") == []
+    assert office.tasks("pending") == ["draw_void_invoice"]
 
 
 async def test_steps_there_are_not_and_fields_that_are_wrong_are_refused(api: Api, own_trips: Trips, sue: Actor) -> None:

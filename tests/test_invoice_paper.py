@@ -99,6 +99,22 @@ def test_the_same_invoice_is_the_same_bytes() -> None:
     assert sha256(paper.draw(replace(JANE, notes="x"), [line(1), line(2)], OFFICE)).digest() not in drawn
 
 
+def test_a_void_invoice_says_so_on_every_page_in_its_title_and_in_words_and_is_the_same_bytes_too() -> None:
+    void = replace(JANE, invoice_status="void", voided_at=datetime(2026, 11, 27, 1, tzinfo=UTC))  # the evening before in Halifax
+    lines = [line(n) for n in range(1, 40)]
+    document = paper.draw(void, lines, OFFICE)
+    first, second = pages(document)
+    assert "VOID: this invoice was voided on 26 November 2026. Nothing is due on it." in first
+    assert "Total, void $1,328.73" in second
+    for page in (first, second):
+        assert "VOID" in page
+        assert "Total due" not in page
+    title = (pypdf.PdfReader(BytesIO(document)).metadata or {})["/Title"]
+    assert title == "Invoice INV-0042 (void)"
+    assert paper.draw(void, lines, OFFICE) == document
+    assert "VOID" not in "".join(pages(paper.draw(JANE, lines, OFFICE)))
+
+
 def test_amounts_are_written_as_in_canada() -> None:
     assert [money(Decimal(one)) for one in ("0", "0.5", "1234567.89")] == ["$0.00", "$0.50", "$1,234,567.89"]
     assert [percent(Decimal(one)) for one in ("0.14000", "0.09975", "0", "1")] == ["14%", "9.975%", "0%", "100%"]

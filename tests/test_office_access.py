@@ -6,6 +6,7 @@ Asked of the database itself, as whoever holds a token could.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, LiteralString
 
 import psycopg
@@ -70,7 +71,7 @@ def test_an_agent_books_neither_a_driver_nor_for_somebody_elses_care(
     with peopled.as_("booking_agent") as connection, pytest.raises(psycopg.Error) as refused:
         connection.execute(_BOOK, booking)
     assert refusal(refused) == f"BT403: you may not {said}. Your role does not include it. Ask a supervisor."
-    with peopled.as_("supervisor") as connection:
+    with peopled.as_("admin" if status == "completed" else "supervisor") as connection:
         assert connection.execute(_BOOK, booking).fetchone()
 
 
@@ -79,13 +80,12 @@ _SUPERVISORS_ALONE: list[tuple[dict[str, Any], str]] = [
     ({"driver_assigned": "Ben"}, "change the driver"),
     ({"driver_assigned": None}, "change the driver"),
     ({"managed_by": None}, "change the managing agent"),
-    ({"operation_status": "completed"}, "change the status"),
 ]
 
 
 @pytest.mark.parametrize(("changes", "said"), _SUPERVISORS_ALONE)
 @pytest.mark.parametrize("role", ROLES)
-def test_who_drives_how_long_it_takes_who_cares_and_whether_it_was_driven_is_the_supervisors(
+def test_who_drives_how_long_it_takes_and_who_cares_is_the_supervisors(
     peopled: Trips, role: str, changes: dict[str, Any], said: str
 ) -> None:
     trip = peopled.trip(driver="Ana", managed_by=peopled.people["booking_agent"].id)
@@ -99,6 +99,42 @@ def test_who_drives_how_long_it_takes_who_cares_and_whether_it_was_driven_is_the
             assert refusal(refused).startswith(f"BT403: you may not {said}.")
         else:
             assert set_in(connection, trip, **changes) == {}
+
+
+@pytest.mark.parametrize("also", [{}, {"managed_by": None}, {"driver_assigned": "Ben"}])
+@pytest.mark.parametrize("role", STAFF)
+def test_whether_a_trip_was_driven_says_an_administrator_whatever_else_is_changed(
+    peopled: Trips, role: str, also: dict[str, Any]
+) -> None:
+    agent = peopled.people["booking_agent"].id
+    open_, driven = (peopled.trip(at, "Ana", managed_by=agent) for at in (NINE, NINE + timedelta(days=1)))
+    peopled.set(driven, operation_status="completed")
+    also = {name: peopled.drivers.get(value, value) for name, value in also.items()}
+    for trip, status in ((open_, "completed"), (driven, "assigned")):
+        with peopled.as_(role) as connection:
+            if role == "admin":
+                assert set_in(connection, trip, operation_status=status, **also)["operation_status"] == status
+                continue
+            with pytest.raises(psycopg.Error) as refused:
+                set_in(connection, trip, operation_status=status, **also)
+            if role == "supervisor":
+                assert refusal(refused).startswith("BT403: you may not change the status.")
+                assert refusal(refused).endswith("Ask an administrator.")
+            else:
+                assert refusal(refused).startswith("BT403: you may not change the ")
+
+
+@pytest.mark.parametrize("role", STAFF)
+def test_supervisors_take_up_a_cancelled_trip_again(peopled: Trips, role: str) -> None:
+    for status, driver in (("assigned", peopled.drivers["Ana"]), ("pending", None)):
+        trip = peopled.trip(driver="Ana")
+        peopled.set(trip, operation_status="cancelled", cancellation_reason="Ill")
+        with peopled.as_(role) as connection:
+            if role in SUPERVISORS:
+                assert set_in(connection, trip, operation_status=status, driver_assigned=driver)["operation_status"] == status
+            else:
+                with pytest.raises(psycopg.Error, match="you may not change the "):
+                    set_in(connection, trip, operation_status=status, driver_assigned=driver)
 
 
 @pytest.mark.parametrize("role", STAFF)

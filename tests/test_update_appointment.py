@@ -69,6 +69,16 @@ async def test_what_is_the_supervisors_an_agent_may_not_change(
     assert own_trips.row(trip) == before
 
 
+async def test_a_supervisor_assigns_but_only_an_administrator_says_that_a_trip_was_driven(
+    api: Api, own_trips: Trips, trip: UUID
+) -> None:
+    said = refused(await change(api, own_trips, trip, status="completed"), 403)
+    assert said["todo"].startswith("Ask an administrator")
+    assert (await changed(api, own_trips, trip, by="admin", status="completed"))["status"] == "completed"
+    refused(await change(api, own_trips, trip, status="assigned"), 403)
+    assert (await changed(api, own_trips, trip, by="admin", status="assigned"))["status"] == "assigned"
+
+
 async def test_a_change_of_what_somebody_else_has_changed_is_refused(api: Api, own_trips: Trips, trip: UUID) -> None:
     seen = own_trips.row(trip)["version"]
     await changed(api, own_trips, trip, version=seen, notes="First")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from math import log2
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +22,7 @@ from backhaul.core.store import Actor
 from backhaul.core.testing import Clock, Database, TestOffice
 from backhaul.dispatch.office import Office
 from backhaul.dispatch.settings import Settings
-from tests.api_fixtures import PASSWORD, Api, everyone, refused, settings_for
+from tests.api_fixtures import PASSWORD, Api, everyone, refused, running, settings_for
 from tests.fakes import PORTAL, FakeMail
 
 OWN = "what I chose myself 3"
@@ -254,6 +256,19 @@ async def test_a_password_that_is_easily_guessed_is_refused_and_nothing_is_saved
         assert said["fields"].keys() == {"password"}
         assert weak not in str(said)
     assert api.database.value("select count(*) from users where full_name = 'Jane Roe'") == 0
+
+
+async def test_a_password_given_by_an_administrator_meets_the_rules_of_this_installation(
+    database: Database, tmp_path: Path
+) -> None:
+    settings = settings_for(tmp_path, BACKHAUL_PASSWORD_LEAST="15", BACKHAUL_PASSWORD_COMPOSED="yes")
+    async with asynccontextmanager(running)(settings, database) as strict:
+        admin = database.person("admin")
+        for unfit, why in (("Handed over 4!", "at least 15 characters"), ("handed over to jill", "a digit and a sign")):
+            said = refused(await create(strict, admin, password=unfit), 400, "validation")
+            assert why in said["fields"]["password"]
+        assert database.value("select count(*) from users where username = 'jane@example.test'") == 0
+        assert (await create(strict, admin, password="Handed over to Jill, 47!")).status_code == 200
 
 
 # ── update-user ─────────────────────────────────────────────────────────────────────────────────────────────────────

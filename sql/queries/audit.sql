@@ -84,3 +84,14 @@ select id, full_name from public.users where id = any(%(ids)s)
 select id, task_type, entity_label from public.background_tasks where id = any(%(ids)s)
 union all
 select id, task_type, entity_label from public.background_tasks_archive where id = any(%(ids)s)
+
+-- name: note_check
+insert into private.audit_checks (entries, last_seal, digest, broken_seq, why)
+values (%(entries)s, %(last_seal)s, %(digest)s, %(broken_seq)s, %(why)s)
+returning check_no, checked_at
+
+-- name: last_whole_check
+select checked_at, entries, digest from private.audit_checks where why is null order by check_no desc limit 1
+
+-- name: last_check
+select checked_at, broken_seq, why from private.audit_checks order by check_no desc limit 1

@@ -20,11 +20,13 @@ select private.note_invoice_mailed(%(id)s) as status
 
 -- name: around
 -- what its card says besides the paper: how the client is reached today, and who made and voided it
-select c.email as client_email, d.made_at as document_made_at, m.full_name as created_by_name, v.full_name as voided_by_name,
+select c.email as client_email, case when i.invoice_status = 'void' then w.made_at else d.made_at end as document_made_at,
+       case when i.invoice_status = 'void' then d.made_at end as original_made_at, m.full_name as created_by_name, v.full_name as voided_by_name,
        i.invoice_status in ('created', 'sent') and i.due_date < private.local_day(public.task_now()) as overdue
   from public.invoices i
   join public.clients c on c.id = i.client_id
   left join public.invoice_documents d on d.invoice_id = i.id
+  left join public.invoice_void_documents w on w.invoice_id = i.id
   left join public.users m on m.id = i.created_by
   left join public.users v on v.id = i.voided_by
  where i.id = %(id)s
@@ -47,7 +49,8 @@ select i.id, i.invoice_number, i.client_id, i.knumber, i.bill_to_name, i.invoice
        i.invoice_total, i.invoice_sent_at, i.payment_received_at, i.voided_at, i.invoice_created_at,
        i.invoice_status in ('created', 'sent') and i.due_date < private.local_day(public.task_now()) as overdue,
        (select count(*) from public.invoice_lines l where l.invoice_id = i.id) as trips,
-       exists (select from public.invoice_documents d where d.invoice_id = i.id) as has_document
+       case when i.invoice_status = 'void' then exists (select from public.invoice_void_documents w where w.invoice_id = i.id)
+            else exists (select from public.invoice_documents d where d.invoice_id = i.id) end as has_document
   from public.invoices i
  where (%(statuses)s::text[] is null or i.invoice_status = any (%(statuses)s))
    and (not %(overdue)s or i.due_date < private.local_day(public.task_now()))
@@ -146,4 +149,11 @@ returning appointment_id as id
 insert into public.invoice_documents (invoice_id, content) values (%(id)s, %(content)s) on conflict (invoice_id) do nothing
 
 -- name: document
-select content, media_type, made_at from public.invoice_documents where invoice_id = %(id)s
+select content from public.invoice_documents where invoice_id = %(id)s
+
+-- name: put_void_document
+-- once as well: nothing makes a void invoice another
+insert into public.invoice_void_documents (invoice_id, content) values (%(id)s, %(content)s) on conflict (invoice_id) do nothing
+
+-- name: void_document
+select content from public.invoice_void_documents where invoice_id = %(id)s

@@ -204,3 +204,38 @@ def clients_of(portal: Portal, number: str) -> int:
     with portal.database() as database:
         (found,) = database.execute("select count(*) from public.clients where knumber = %s", [number]).fetchone() or (0,)
     return int(found)
+
+
+async def test_clinics_are_ticked_by_the_keyboard_and_the_usual_one_is_measured_with_them(person: People, portal: Portal) -> None:
+    agent = await person()
+    await agent.come_back("agent", "clients.html")
+    await agent.fill_in()
+    form = agent.page.locator("#addClientForm")
+    await form.get_by_text("Travel times to chosen clinics only").focus()
+    await agent.press("Enter")
+    boxes = form.get_by_role("group", name="Clinics to measure").get_by_role("checkbox")
+    await expect(boxes.first).to_be_visible()
+    assert await boxes.count() > 2
+    await expect(form.get_by_role("group", name="Clinics to measure")).to_have_accessible_description(
+        re.compile("With none ticked")
+    )
+    await agent.press("Tab", "Space")
+    await expect(boxes.first).to_be_checked()
+    ticked, usual = [await boxes.nth(place).get_attribute("value") for place in (0, 1)]
+    await form.get_by_label("Usual clinic").select_option(usual)
+    assert await agent.inaccessible() == []
+    async with agent.page.expect_request("**/add-client") as sent:
+        await agent.page.get_by_role("button", name="Save client").click()
+    body = (await sent.value).post_data_json
+    assert body["selectedClinicIds"] == [ticked]
+    assert "selectedClinicIds" not in body["clientData"]
+    await expect(form).to_be_hidden()
+    with portal.database() as database:
+        wanted = database.execute(
+            "select destination_id from clinic_times_wanted w join clients c on c.id = w.client_id where c.knumber = %s"
+            " union select destination_id from client_clinic_times t join clients c on c.id = t.client_id where c.knumber = %s",
+            [body["kNumber"]] * 2,
+        ).fetchall()
+    assert {str(one) for (one,) in wanted} == {ticked, usual}
+    await agent.page.get_by_role("button", name="Add client").click()
+    await expect(form.locator("#clinicChoice input:checked")).to_have_count(0)

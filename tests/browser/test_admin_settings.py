@@ -142,10 +142,14 @@ async def test_words_are_written_with_chips_seen_filled_in_counted_and_brought_b
 
 
 async def test_health_tells_what_is_not_well_by_itself_and_never_a_secret(person: People, portal: Portal) -> None:
+    with portal.database() as database:
+        database.execute("insert into private.audit_checks (entries) values (7)")
     page = (await at(person, "health")).page
     await expect(page.locator("#serviceRows tr")).to_have_count(5)
     await expect(page.locator("#workerLine")).to_contain_text("1 alive")
     await expect(page.locator("#scheduleRows")).to_contain_text("looks every 5 minutes")
+    await expect(page.locator("#scheduleRows")).to_contain_text("Daily audit check")
+    await expect(page.locator("#auditLine")).to_contain_text("The chain was last found whole")
     await page.get_by_text("Settings of this installation").click()
     await page.get_by_label("Find a setting").fill("demo_password")
     await expect(page.locator("#installationRows tr:visible")).to_have_count(1)

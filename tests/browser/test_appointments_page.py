@@ -182,11 +182,15 @@ async def test_a_trip_is_cancelled_with_a_reason_taken_up_again_and_archived_wit
     await expect(card.get_by_role("button", name="Delete")).to_be_hidden()
 
 
-async def test_a_trip_is_marked_as_driven_and_opened_again(person: People, portal: Portal) -> None:
+async def test_an_administrator_marks_a_trip_as_driven_and_opens_it_again(person: People, portal: Portal) -> None:
     before = office_day(datetime.now(UTC)) - timedelta(days=3)
     made = trip(portal, f"{before}T04:00", driver_assigned=driver(portal)["id"])
+    lead = await person()
+    await lead.come_back("supervisor", f"appointments.html?when=past&id={made['id']}")
+    await expect(lead.page.locator("#tripCard").get_by_role("button", name="Again next week")).to_be_visible()
+    await expect(lead.page.locator("#tripCard").get_by_role("button", name="Mark as driven")).to_have_count(0)
     one = await person()
-    await one.come_back("supervisor", f"appointments.html?when=past&id={made['id']}")
+    await one.come_back("admin", f"appointments.html?when=past&id={made['id']}")
     card = one.page.locator("#tripCard")
     await card.get_by_role("button", name="Mark as driven").click()
     await expect(card.locator("[data-trip=completed]")).to_be_visible()

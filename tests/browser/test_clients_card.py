@@ -150,14 +150,23 @@ async def test_what_was_typed_of_one_client_is_kept_for_that_client_alone(person
     agent, card, _ = await card_of(person, portal)
     await card.get_by_role("button", name="Edit").click()
     form = agent.page.locator("#addClientForm")
+    ticked = form.get_by_role("group", name="Clinics to measure").get_by_role("checkbox", checked=True)
     await form.get_by_label("Last name").fill("Half typed")
+    await form.get_by_text("Travel times to chosen clinics only").click()
+    await form.get_by_label("IWK Health Centre, Halifax").check()
     await agent.press("Escape")
     await agent.page.get_by_role("button", name="Add client").click()
     await expect(form.get_by_label("Last name")).to_have_value("")
+    await expect(form.locator("#clinicBoxes input:checked")).to_have_count(0)
     await expect(form.get_by_label("K Number")).to_be_editable()
     await agent.press("Escape")
     await card.get_by_role("button", name="Edit").click()
     await expect(form.get_by_label("Last name")).to_have_value("Half typed")
+    await expect(ticked).to_have_count(1)
+    clinic = await ticked.get_attribute("value")
+    async with agent.page.expect_request("**/update-client") as sent:
+        await form.get_by_role("button", name="Save changes").click()
+    assert (await sent.value).post_data_json["selectedClinicIds"] == [clinic]
 
 
 async def test_supervisors_archive_and_agents_are_not_offered_it(person: People, portal: Portal) -> None:

@@ -102,6 +102,31 @@ async def test_staff_see_which_reminders_went_out_and_which_go_next(person: Peop
             database.execute(switch, ["false"])
 
 
+async def test_a_text_that_may_have_been_sent_is_looked_for_in_quo_and_said_to_have_arrived(
+    person: People, portal: Portal, soon: Soon
+) -> None:
+    with portal.database() as database:
+        (text,) = database.execute(
+            "select m.id from public.appointments a cross join lateral private.intend_message("
+            "a.id, 'client', a.client_id, 'reminder', a.pickuptime, 0, '+19025550144', 'hash') m where a.id = %s",
+            [soon.trip],
+        ).fetchone() or (None,)
+        database.execute("select private.settle_message(%s, 'unknown', null, 'Quo gave no answer.')", [text])
+    one = await person()
+    await one.come_back("agent")
+    reminders = one.page.locator("#reminders")
+    await expect(reminders).to_contain_text("May have been sent")
+    doubt = reminders.locator(".side-list li", has_text=soon.client)
+    await expect(doubt).to_contain_text("Look in Quo, at 902-555-0144, for a text of about")
+    await expect(doubt.get_by_role("button", name="Send again")).to_have_count(0)  # there is no failure that a retry would send
+    await sound(one, "dashboard", phone=False)
+    await doubt.get_by_role("button", name=f"They have it: reminder to {soon.client}").focus()
+    await one.press("Enter")
+    await expect(doubt).to_have_count(0)
+    await expect(reminders.get_by_role("heading", name="Reminders")).to_be_focused()
+    await expect(reminders).to_contain_text("No text of the trips ahead needs anybody.")
+
+
 async def test_a_supervisor_is_led_to_the_board(person: People) -> None:
     one = await person(phone=True)
     await one.come_back("supervisor")

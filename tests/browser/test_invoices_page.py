@@ -143,6 +143,10 @@ async def test_an_invoice_is_marked_paid_and_another_voided_by_the_keyboard(pers
     await expect(question.get_by_role("button", name="Cancel")).to_be_focused()
     await question.get_by_role("button", name="Void it").click()
     await expect(card.locator(".user-title .chip")).to_have_text("void")
+    for name in ("Download void PDF", "PDF from before"):
+        async with one.page.expect_download() as paper:
+            await card.get_by_role("button", name=name).click()
+        assert (await paper.value).suggested_filename.endswith("-void.pdf") is ("void" in name)
     await one.press("Escape")
     await expect(card).to_be_hidden()
     await expect(one.page.get_by_role("link", name=void["invoice"]["invoice_number"])).to_be_focused()

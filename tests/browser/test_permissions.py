@@ -12,6 +12,7 @@ from tests.browser.portal import Portal
 SPELT: Mapping[str, str] = {
     "canDeleteClients": "delete_clients",
     "canDeleteAppointments": "delete_appointments",
+    "canSetTripStatus": "set_trip_status",
     "canHardDeleteAppointments": "hard_delete_appointments",
     "canManageDrivers": "manage_drivers",
     "canManageUsers": "manage_users",

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from backhaul.core.errors import Conflict
-from backhaul.core.store import Row, Tx
+from backhaul.core.queries import Queries
+from backhaul.core.store import Db, Row, Tx
 
 Progress = Callable[[int, int], object]  # entries looked at so far, and of how many
 
@@ -20,7 +21,14 @@ _ONE_AT_A_TIME = b"select pg_try_advisory_xact_lock(hashtext('backhaul.verify_au
 _COUNT = b"select * from private.count_audit_logs()"
 _ENTRIES = b"select * from private.verify_audit_entries(%(after)s)"
 _SEALS = b"select * from private.verify_audit_seals(%(after)s, %(previous)s, p_kept => %(kept)s)"
+_sql = Queries("audit")
 _ENTRY = b"select seq, created_at, user_name, role, action from public.audit_logs where seq = %(seq)s"
+
+
+REWRITTEN = (
+    "The chain does not hold the digest that was kept: it was rewritten whole, or its end was cut off, since that digest"
+    " was noted."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +72,11 @@ class Verdict:
         return {name: getattr(self, name) for name in names}
 
 
-async def verify(tx: Tx, *, kept: bytes | None = None, progress: Progress = lambda _, __: None) -> Verdict:
-    """Walks the whole chain, in a transaction of the house's own. kept: a digest of an earlier walk that it must still hold."""
+async def verify(tx: Db, *, kept: bytes | None = None, progress: Progress = lambda _, __: None) -> Verdict:
+    """Walks the whole chain, as the house itself; one transaction for all parts or one for each are alike.
+
+    kept: a digest of an earlier walk that it must still hold.
+    """
     count = await _row(tx, _COUNT)
     sealed, unsealed = int(count["sealed"]), int(count["unsealed"])
     found = await _walk_entries(tx, sealed, progress)
@@ -84,6 +95,34 @@ async def verify(tx: Tx, *, kept: bytes | None = None, progress: Progress = lamb
     )
 
 
+async def daily(db: Db) -> Verdict:
+    """Walks the whole chain and keeps what was found. It must still hold the digest of the last time it was whole.
+
+    Only what is new would be cheaper, but an old entry that is changed today would stay unseen.
+    """
+    before = await last_whole(db)
+    verdict = await verify(db, kept=before["digest"] if before else None)
+    found = {
+        "entries": verdict.sealed,
+        "last_seal": verdict.last_seal if verdict.well else None,
+        "digest": bytes.fromhex(verdict.digest) if verdict.well and verdict.digest else None,
+        "broken_seq": verdict.broken.seq if verdict.broken else None,
+        "why": None if verdict.well else verdict.broken.why if verdict.broken else REWRITTEN,
+    }
+    await db.one(_sql.note_check, found)
+    return verdict
+
+
+async def last_whole(db: Db) -> Row | None:
+    """When a daily check last found the chain whole: {checked_at, entries, digest}; None before the first."""
+    return await db.one(_sql.last_whole_check)
+
+
+async def last_daily(db: Db) -> Row | None:
+    """What the last daily check found: {checked_at, broken_seq, why}; why: None where all was as it was sealed."""
+    return await db.one(_sql.last_check)
+
+
 async def alone(tx: Tx) -> None:
     """Until the transaction ends nobody else gets past here. Raises: Conflict, at once, when somebody is."""
     if not (await tx.one(_ONE_AT_A_TIME) or {})["mine"]:
@@ -100,10 +139,7 @@ def in_words(verdict: Verdict, *, when: Callable[[datetime], str], action: Calla
     if verdict.broken is not None:
         return _broken_in_words(verdict.broken, when, action)
     if not verdict.well:
-        return (
-            "The chain does not hold the digest that was kept: it was rewritten whole, or its end was cut off, since that digest"
-            " was noted."
-        )
+        return REWRITTEN
     if not verdict.sealed:
         return "Nothing has been sealed yet."
     return f"All is as it was sealed: {verdict.sealed:,} {'entry' if verdict.sealed == 1 else 'entries'}."
@@ -118,7 +154,7 @@ def _broken_in_words(broken: Broken, when: Callable[[datetime], str], action: Ca
     return f"{told}: {broken.why}"
 
 
-async def _walk_entries(tx: Tx, sealed: int, progress: Progress) -> Row:
+async def _walk_entries(tx: Db, sealed: int, progress: Progress) -> Row:
     """The last part looked at: the one with the first broken entry, or the end."""
     looked_at, after = 0, None
     while True:
@@ -129,7 +165,7 @@ async def _walk_entries(tx: Tx, sealed: int, progress: Progress) -> Row:
             return found
 
 
-async def _walk_seals(tx: Tx, kept: bytes | None) -> tuple[Row, int | None]:
+async def _walk_seals(tx: Db, kept: bytes | None) -> tuple[Row, int | None]:
     """The last part looked at, and the number of the seal whose digest is `kept`."""
     after, previous, kept_seal = None, b"", None
     while True:
@@ -139,12 +175,12 @@ async def _walk_seals(tx: Tx, kept: bytes | None) -> tuple[Row, int | None]:
             return found, kept_seal
 
 
-async def _named(tx: Tx, found: Row) -> Broken:
+async def _named(tx: Db, found: Row) -> Broken:
     entry = await tx.one(_ENTRY, {"seq": found["broken_seq"]}) or {"seq": found["broken_seq"]}
     return Broken(**entry, why=found["why"], sealed_at=found["sealed_at"])
 
 
-async def _row(tx: Tx, query: bytes, **params: object) -> Row:
+async def _row(tx: Db, query: bytes, **params: object) -> Row:
     row = await tx.one(query, params)
     if row is None:
         raise LookupError("a function that always answers with one row answered with none")

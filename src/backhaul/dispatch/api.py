@@ -20,7 +20,7 @@ from backhaul.core.store import Row, Store
 from backhaul.core.task_api import Shape
 from backhaul.core.workflow import Workflow
 from backhaul.dispatch.clients import clients
-from backhaul.dispatch.forms import Form, WithPassword, rejected
+from backhaul.dispatch.forms import Form, WithNewPassword, WithPassword, rejected
 from backhaul.dispatch.looks import note_look
 from backhaul.dispatch.office import STAFF, Office
 from backhaul.dispatch.outside import stand_in_names
@@ -45,8 +45,10 @@ def workflow_endpoint(api: APIRouter, workflow: Workflow[Any, Office]) -> None:
 
     async def submit(request: Request, claims: Asking, idempotency_key: IdempotencyKey = None) -> Any:
         form = await read_form(request, workflow.form)
+        accounts: Accounts = request.app.state.accounts
+        if isinstance(form, WithNewPassword):
+            form.must_suit(accounts.rules)
         if isinstance(form, WithPassword) and form.current_password:
-            accounts: Accounts = request.app.state.accounts
             await accounts.prove_in_session(claims, form.current_password.get_secret_value(), caller(request))
         store: Store = request.app.state.store
         reply = await workflow.submit(store, form, actor(request, claims), key=idempotency_key)

@@ -6,6 +6,7 @@ A form collects all faults at once. Labels and texts are those of the portal's p
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -15,10 +16,11 @@ from uuid import UUID
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import ValidationResult
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from backhaul.core.errors import Rejected
 from backhaul.core.faults import in_words
+from backhaul.core.passwords import PasswordRules
 
 # Also what turns the direction of writing, by which a name can be made to look like another's.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -78,6 +80,31 @@ class WithPassword(Form):
     current_password: Annotated[SecretStr, Field(max_length=1024)] | None = Field(
         default=None, validation_alias=AliasChoices("currentPassword", "current_password")
     )
+
+
+class WithNewPassword(Form):
+    """A form that may bring a new password for somebody. An empty one is none.
+
+    What it must be is a setting of the installation, which no workflow knows: the endpoint judges it before the workflow begins,
+    so that no transaction waits for a list of passwords to be looked through either.
+    """
+
+    password: Annotated[SecretStr, Field(max_length=1024)] | None = None
+
+    @field_validator("password")
+    @classmethod
+    def _or_none(cls, typed: SecretStr | None) -> SecretStr | None:
+        return typed if typed is not None and typed.get_secret_value() else None
+
+    @abstractmethod
+    def whose(self) -> tuple[str, ...]:
+        """Names and addresses of whoever is to use it."""
+
+    def must_suit(self, rules: PasswordRules) -> None:
+        """Raises: Rejected, at its field, for a password that these rules refuse."""
+        faults = rules.faults(self.password.get_secret_value(), self.whose()) if self.password else []
+        if faults:
+            raise faulty({"password": ". ".join(faults)})
 
 
 def _choices(name: str, alias: object) -> list[str]:

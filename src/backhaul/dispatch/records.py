@@ -54,6 +54,7 @@ ACTIONS: Mapping[str, str] = {
     "end_user_sessions": "Signed a user out everywhere",
     "end_all_sessions": "Signed everybody out",
     "update_settings": "Changed the office's settings",
+    "mark_message_sent": "Noted that a text had been sent",
     "update_template": "Changed the words of a message",
 }
 

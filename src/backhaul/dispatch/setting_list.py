@@ -179,6 +179,13 @@ SETTINGS = (
         parse=clock_time,
     ),
     Setting(
+        "audit_check_at",
+        "BACKHAUL_AUDIT_CHECK_AT",
+        "When the audit log is checked each day, office time (America/Halifax)",
+        "04:00",
+        parse=clock_time,
+    ),
+    Setting(
         "supabase_url",
         "BACKHAUL_SUPABASE_URL",
         "The Supabase project's address, to use its Realtime in the browser; optional",

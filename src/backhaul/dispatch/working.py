@@ -16,7 +16,7 @@ from backhaul.core.worker import LAST_WORDS_S, Worker
 from backhaul.dispatch.office import OFFICE_TIME, Office
 from backhaul.dispatch.outside import limits_of, outside
 from backhaul.dispatch.settings import Settings
-from backhaul.dispatch.workflows import all_of_them, archive, reminders
+from backhaul.dispatch.workflows import all_of_them, archive, audit_check, reminders
 
 GRACE_S = 20.0  # how long a worker that is told to stop finishes what it has in hand, before it hands it back
 
@@ -69,6 +69,13 @@ async def _prepare(settings: Settings, store: Store, limits: SharedLimits, stop:
         "at": settings["archive_at"],
         "zone": OFFICE_TIME.key,
     }
+    checked = {
+        "name": audit_check.SCHEDULE,
+        "task": audit_check.verify_audit_log.name,
+        "label": "Daily audit check",
+        "at": settings["audit_check_at"],
+        "zone": OFFICE_TIME.key,
+    }
     repeated = {
         "name": "reminders",
         "task": reminders.send_due_reminders.name,
@@ -81,6 +88,7 @@ async def _prepare(settings: Settings, store: Store, limits: SharedLimits, stop:
         try:
             await limits.set(*limits_of(settings))
             await store.call(_SCHEDULE, daily)
+            await store.call(_SCHEDULE, checked)
             await store.call(_REPEAT, repeated)
             foreign = await store.call(_LANES)
             break

@@ -12,6 +12,7 @@
     const nothing = {
       canDeleteClients: false,
       canDeleteAppointments: false,
+      canSetTripStatus: false,
       canHardDeleteAppointments: false,
       canManageDrivers: false,
       canManageUsers: false,
@@ -41,6 +42,7 @@
         pages: [...lead, "admin", "audit"],
         features: ["all"],
         ...supervisor,
+        canSetTripStatus: true,
         canHardDeleteAppointments: true,
         canManageUsers: true,
         canManageSystemConfig: true,

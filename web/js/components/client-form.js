@@ -86,7 +86,7 @@ const ClientForm = (() => {
     offer(client) // before the clinics are read, so that saving cannot lose the one that is kept
     if (!client) return
     for (const field of byId("addClientForm").elements) {
-      if (!field.name) continue
+      if (!field.name || field.type === "checkbox") continue
       const value = client[RECORD[field.name] ?? field.name] ?? ""
       field.value = field.type === "tel" ? Format.phone(value) : value
     }
@@ -97,6 +97,10 @@ const ClientForm = (() => {
     byId("kNumber-help").textContent = client ? "Stays as it was saved" : "K and seven digits, as on the card"
     byId("email").required = !client
     byId("statusField").hidden = !client
+    byId("selectedClinics-help").textContent = client
+      ? "Those that are ticked are measured if they have no time yet. With a new address, those measured before are measured again; with none ticked, every clinic in use."
+      : "With none ticked, every clinic in use is measured. The usual clinic always is."
+    byId("clinicChoice").open = chosenClinics().length > 0
     archivable(client)
     const form = byId("addClientForm")
     form.querySelector("details").open = [...form.elements].some((field) => field.name.startsWith("secondary_") && field.value !== "")
@@ -123,8 +127,10 @@ const ClientForm = (() => {
       try {
         clinics = (await APIClient.get("/clinic-locations")).destinations ?? []
       } catch {
+        Dom.fill(byId("clinicBoxes"), el("p", { class: "quiet" }, "The clinics could not be read. Close the form and open it again to choose from them."))
         return // The choice is optional; the list is asked for again when the form is opened next.
       }
+      offerBoxes()
     }
     const editing = draft.editing()
     const chosen = byId("primaryClinicId").value || (editing?.primary_clinic_id ?? "")
@@ -132,6 +138,23 @@ const ClientForm = (() => {
       offer(editing)
       byId("primaryClinicId").value = chosen
     })
+  }
+
+  /** Drawn once, so that what is ticked stays while the form is open; a reset of the form takes the ticks away. */
+  function offerBoxes() {
+    const boxes = clinics.map(({ id, name, city }) =>
+      el(
+        "label",
+        { class: "check" },
+        el("input", { type: "checkbox", id: `clinic-${id}`, name: "selectedClinicIds", value: id, "data-label": name }),
+        [name, city].filter(Boolean).join(", "),
+      ),
+    )
+    draft.aside(() => Dom.fill(byId("clinicBoxes"), boxes.length > 0 ? boxes : el("p", { class: "quiet" }, "There is no clinic in use yet.")))
+  }
+
+  function chosenClinics() {
+    return new FormData(byId("addClientForm")).getAll("selectedClinicIds").map(String)
   }
 
   // ── Saving ──
@@ -145,19 +168,20 @@ const ClientForm = (() => {
   function read() {
     const editing = draft.editing()
     const typed = Object.fromEntries([...new FormData(byId("addClientForm"))].map(([name, value]) => [name, String(value).trim()]))
-    const { kNumber, appointmentLength, status, ...rest } = typed
+    const { kNumber, appointmentLength, status, selectedClinicIds: _, ...rest } = typed
     const length = { appointmentLength: Number(appointmentLength) }
+    const selectedClinicIds = chosenClinics()
     if (editing) {
       return {
         id: editing.id,
         version: editing.version,
         recalculateTravelTimes: true,
         clientData: { ...rest, ...length, ...(status !== editing.status && { status }) },
-        selectedClinicIds: [],
+        selectedClinicIds,
       }
     }
     const given = Object.entries(rest).filter(([name, value]) => !name.startsWith("secondary_") || value !== "")
-    return { kNumber, clientData: { ...Object.fromEntries(given), ...length, active: true }, selectedClinicIds: [] }
+    return { kNumber, clientData: { ...Object.fromEntries(given), ...length, active: true }, selectedClinicIds }
   }
 
   return Object.freeze({ init, open, edit })

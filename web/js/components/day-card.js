@@ -61,9 +61,9 @@ const DayCard = (() => {
 
   function drawAside() {
     renew("dayNumbers", numbers(day.numbers))
-    renew("dayToClose", hasFeaturePermission("canAssignDrivers") && toClose(day.numbers.not_closed))
+    renew("dayToClose", hasFeaturePermission("canSetTripStatus") && toClose(day.numbers.not_closed))
     renew("tomorrow", tomorrow())
-    renew("reminders", reminders())
+    KeepFocus.during(byId("reminders"), () => fill(byId("reminders"), reminders()), () => byId("reminders").querySelector("h2"))
   }
 
   /** @param {string} id @param {...any} content */
@@ -211,30 +211,69 @@ const DayCard = (() => {
     const said = day.reminders
     const sent = said.sent_today > 0 ? `${said.sent_today} sent today` : "None sent today"
     return [
-      el("h2", {}, "Reminders"),
+      el("h2", { tabindex: -1 }, "Reminders"),
       el("p", { class: "quiet" }, said.on ? `${sent}, ${said.waiting} to go out for the trips ahead.` : "They are switched off in the settings."),
-      said.to_look_at.length > 0 && [
-        el("h3", { class: "side-alarm" }, icon("exclamation-triangle-fill"), "Did not arrive"),
-        el("ol", { class: "side-list" }, said.to_look_at.map(refused)),
-      ],
+      unsettled("May have been sent", said.to_look_at.filter(({ state }) => state === "unknown")),
+      unsettled("Did not arrive", said.to_look_at.filter(({ state }) => state === "refused")),
+      said.to_look_at.length === 0 && el("p", { class: "quiet" }, "No text of the trips ahead needs anybody."),
       said.next.length > 0 && [el("h3", {}, "Next"), el("ol", { class: "side-list" }, said.next.map(next))],
     ]
   }
 
-  function refused(message) {
-    const maybe = message.state === "unknown" ? "It may have been sent." : ""
-    const says = [`${message.kind}, trip of ${Format.dateTime(message.for_time)}.`, maybe, message.error]
+  function unsettled(title, messages) {
+    return messages.length > 0 && [el("h3", { class: "side-alarm" }, icon("exclamation-triangle-fill"), title), el("ol", { class: "side-list" }, messages.map(message))]
+  }
+
+  function message(one) {
+    const says = [`${one.kind}, trip of ${Format.dateTime(one.for_time)}.`, one.error]
     return el(
       "li",
       {},
-      el("span", { class: "figure" }, Format.time(message.created_at)),
+      el("span", { class: "figure" }, Format.time(one.created_at)),
       el(
-        "span",
+        "div",
         {},
-        el("a", { href: `appointments.html?id=${encodeURIComponent(message.appointment_id)}` }, message.recipient ?? "Somebody"),
+        el("a", { href: `appointments.html?id=${encodeURIComponent(one.appointment_id)}` }, one.recipient ?? "Somebody"),
         el("span", { class: "quiet" }, ` ${says.filter(Boolean).join(" ")}`),
+        one.state === "unknown" && inDoubt(one),
       ),
     )
+  }
+
+  /** Only Quo knows; so a person looks there, and says what they found. */
+  function inDoubt(one) {
+    const problem = el("div")
+    const not = one.task_id ? "If not, send it again: it looks once more, then sends." : "If not, tell them another way."
+    return [
+      el("p", { class: "todo" }, `Look in Quo, at ${Format.phone(one.to_number)}, for a text of about ${Format.time(one.created_at)}. If it is there, they have it. ${not}`),
+      el(
+        "div",
+        { class: "side-acts" },
+        act(one, "They have it", problem, () => APIClient.post("/mark-message-sent", { id: one.id }), "Noted: they have it."),
+        one.task_id && act(one, "Send again", problem, () => APIClient.post("/retry-task", { task_id: one.task_id }), "It is looked for once more, then sent."),
+      ),
+      problem,
+    ]
+  }
+
+  function act(one, label, problem, ask, done) {
+    const who = one.recipient ?? "somebody"
+    const button = el("button", { type: "button", class: "btn btn-sm btn-soft", "data-action": `${one.id} ${label}`, "aria-label": `${label}: ${one.kind} to ${who}`, onclick: run }, label)
+    async function run() {
+      if (button.getAttribute("aria-disabled") === "true") return
+      button.setAttribute("aria-disabled", "true")
+      fill(problem)
+      try {
+        await ask()
+        Dom.announce(done)
+        await read()
+      } catch (error) {
+        fill(problem, Dom.problem(error))
+      } finally {
+        button.removeAttribute("aria-disabled")
+      }
+    }
+    return button
   }
 
   function next(reminder) {

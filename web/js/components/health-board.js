@@ -56,6 +56,7 @@ const HealthBoard = (() => {
     fill(byId("serviceRows"), told.services.map(service))
     fill(byId("workerLine"), chip(told.workers.state), el("span", {}, workers(told.workers)), advice(told.workers))
     KeepFocus.during(byId("laneRows"), () => fill(byId("laneRows"), told.lanes.map(lane)), () => byId("askServicesBtn"))
+    fill(byId("auditLine"), chip(told.audit.state), el("span", {}, "Audit log: ", audit(told.audit)), advice(told.audit))
     fill(byId("scheduleRows"), told.schedules.map(schedule))
     drawSettings(told.settings)
   }
@@ -77,6 +78,10 @@ const HealthBoard = (() => {
   function workers({ what: text, alive }) {
     if (alive.length === 0) return text
     return `${text}: ${alive.map(({ id }) => id).join(", ")}`
+  }
+
+  function audit({ what: text, whole_at, entries }) {
+    return [`${text}.`, whole_at && [" The chain was last found whole ", Dom.ago(whole_at), `: ${Format.count(entries, "entry", "entries")}.`]]
   }
 
   function lane(one) {

@@ -17,8 +17,9 @@ const InvoiceActs = (() => {
     const open = state === "created" || state === "sent"
     return [
       around.document_made_at
-        ? button("pdf", "file-earmark-pdf", "Download PDF", "btn-soft", () => download(invoice), refused)
+        ? button("pdf", "file-earmark-pdf", state === "void" ? "Download void PDF" : "Download PDF", "btn-soft", () => download(invoice), refused)
         : el("p", { class: "quiet with-icon" }, icon("hourglass-split"), "The PDF is being made"),
+      around.original_made_at && button("original", "file-earmark-pdf", "PDF from before", "btn-quiet", () => download(invoice, "&original=true"), refused),
       state !== "void" && button("send", "send", state === "created" ? "Send by e-mail" : "Send again", state === "created" ? "btn-primary" : "btn-quiet", () => send(invoice, around, done), refused),
       state === "created" && button("sent", "check-lg", "Mark sent", "btn-quiet", () => mark(invoice, "sent", done), refused),
       open && button("paid", "cash-coin", "Mark paid", state === "sent" ? "btn-primary" : "btn-quiet", () => mark(invoice, "paid", done), refused),
@@ -50,8 +51,8 @@ const InvoiceActs = (() => {
     )
   }
 
-  async function download(invoice) {
-    Dom.save(await APIClient.download(`/get-invoice-pdf?id=${encodeURIComponent(invoice.id)}`))
+  async function download(invoice, which = "") {
+    Dom.save(await APIClient.download(`/get-invoice-pdf?id=${encodeURIComponent(invoice.id)}${which}`))
   }
 
   function send(invoice, around, done) {

@@ -39,14 +39,15 @@ const TripActs = (() => {
   /** Only what the server would let this person do with a trip in this state. */
   function offered(trip) {
     const leads = hasFeaturePermission("canAssignDrivers")
+    const sets = hasFeaturePermission("canSetTripStatus")
     const state = TripWords.state(trip)
     const begun = Date.parse(trip.pickuptime) <= Date.now()
     return [
       state !== "archived" && { key: "edit", name: "pencil", label: "Edit", look: "btn-primary", opens: true, act: edit },
-      state === "assigned" && leads && begun && { key: "complete", name: "check-lg", label: "Mark as driven", look: "btn-soft", act: complete },
+      state === "assigned" && sets && begun && { key: "complete", name: "check-lg", label: "Mark as driven", look: "btn-soft", act: complete },
       { key: "again", name: "copy", label: "Again next week", look: "btn-soft", opens: true, act: againNextWeek },
       trip.trip_direction === "to_clinic" && { key: "return", name: "arrow-counterclockwise", label: "Book the way home", look: "btn-soft", opens: true, act: wayHome },
-      state === "completed" && leads && { key: "reopen", name: "arrow-counterclockwise", label: "Reopen", act: reopen },
+      state === "completed" && sets && { key: "reopen", name: "arrow-counterclockwise", label: "Reopen", act: reopen },
       state === "cancelled" && leads && { key: "reactivate", name: "arrow-counterclockwise", label: "Reactivate", look: "btn-soft", act: reactivate },
       state === "assigned" && { key: "cancel", name: "calendar-x", label: "Cancel trip", opens: true, act: cancel },
       state === "pending" && { key: "archive", name: "archive", label: "Archive", act: archive },

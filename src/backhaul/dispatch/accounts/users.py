@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import model_validator
 
 from backhaul.core.errors import Conflict, NotFound
 from backhaul.core.passwords import PasswordRules, Passwords
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row, Tx, jsonb
 from backhaul.dispatch import forms
-from backhaul.dispatch.forms import Change, Form, RequiredEmail, also, faulty, needed, text
+from backhaul.dispatch.forms import Change, Form, RequiredEmail, WithNewPassword, also, needed, text
 from backhaul.dispatch.settings import Settings
 
 ROLES = ("admin", "supervisor", "booking_agent", "driver", "client")
@@ -34,7 +34,7 @@ def password_rules(settings: Settings) -> PasswordRules:
     return PasswordRules(settings["password_least"], settings["password_composed"], settings["breached_passwords"])
 
 
-class NewUser(Form):
+class NewUser(WithNewPassword):
     """A new account. Its username is the e-mail address; a password given here is temporary."""
 
     username: RequiredEmail = also("username", "email")
@@ -44,12 +44,9 @@ class NewUser(Form):
     is_active: Active = also("is_active", "isActive")
     driver_id: Annotated[UUID | None, forms.record_id("Driver")] = also("driver_id", "driverId")
     client_id: Annotated[UUID | None, forms.record_id("Client")] = also("client_id", "clientId")
-    password: Annotated[SecretStr, Field(max_length=1024)] | None = None
 
-    @field_validator("password")
-    @classmethod
-    def _or_none(cls, typed: SecretStr | None) -> SecretStr | None:
-        return typed if typed is not None and typed.get_secret_value() else None
+    def whose(self) -> tuple[str, ...]:
+        return self.username, self.full_name
 
 
 class UserChanges(Change):
@@ -148,21 +145,10 @@ async def take_password(tx: Db, user_id: UUID) -> int:
 
 
 async def give_temporary_password(db: Db, user_id: UUID, password: str) -> datetime | None:
-    """Until when it is good. None, and nothing done, for somebody who has a password of their own."""
+    """Until when it is good, a day. None, and nothing done, for somebody who has a password of their own."""
     given = await db.one(_sql.give_temporary_password, {"id": user_id, "hash": await Passwords().hash(password)}) or {}
     until: datetime | None = given["good_until"]
     return until
-
-
-async def give_password_by_hand(tx: Db, user_id: UUID, form: NewUser, password: str) -> None:
-    """A temporary password that somebody made up and hands over. It stays for a day, so the plain rules are enough for it.
-
-    Raises: Rejected when it is too easily guessed.
-    """
-    faults = PasswordRules().faults(password, (form.username, form.full_name))
-    if faults:
-        raise faulty({"password": ". ".join(faults)})
-    await give_temporary_password(tx, user_id, password)
 
 
 def must_be_active(user: User) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from backhaul.core import audit_chain
 from backhaul.core.health import LATE_S
 from backhaul.core.queries import Queries
 from backhaul.core.store import Db, Row
@@ -50,6 +51,7 @@ async def health(db: Db, settings: Settings, lanes: set[str]) -> dict[str, Any]:
             for lane in sorted(lanes | set(rows) | set(foreign))
         ],
         "schedules": [row | _schedule(row).told for row in await db.all(_sql.schedules)],
+        "audit": await _audit(db),
         "settings": in_use(settings),
     }
 
@@ -137,6 +139,22 @@ def _lane(lane: str, row: Mapping[str, Any], foreign: str | None) -> Row:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h" if seconds >= 5400 else f"{max(1, round(seconds / 60))} min"
+
+
+# ── The audit log ──
+
+
+async def _audit(db: Db) -> Row:
+    """How the chain of the audit log stood at the last daily check, and when it was last whole."""
+    whole, last = await audit_chain.last_whole(db), await audit_chain.last_daily(db)
+    told = {"whole_at": whole and whole["checked_at"], "entries": whole and whole["entries"]}
+    if last is None:
+        return told | Word("unasked", "Its chain has not been checked yet; that is done each day").told
+    if last["why"] is not None:
+        which = f"Entry {last['broken_seq']}: " if last["broken_seq"] else ""
+        todo = "Change nothing, and compare it with a backup: docs/operations.md, The audit log"
+        return told | Word("unwell", f"It is not as it was sealed. {which}{last['why'].rstrip('.')}", todo).told
+    return told | Word("well", "All of it is as it was sealed").told
 
 
 # ── Schedules ──

@@ -66,12 +66,19 @@ def invoice_endpoints(shape: Shape) -> APIRouter:
         return {"success": True, **answer, "tasks": [shape(task) for task in tasks]}
 
     @api.get("/webhook/get-invoice-pdf", response_class=Response, responses={200: {"content": {"application/pdf": {}}}})
-    async def get_invoice_pdf(request: Request, claims: Asking, ident: Annotated[UUID, Query(alias="id")]) -> Response:
-        """The paper, as it was made once."""
+    async def get_invoice_pdf(
+        request: Request,
+        claims: Asking,
+        ident: Annotated[UUID, Query(alias="id")],
+        *,
+        original: Annotated[bool, Query(description="Of a void invoice: the paper from before it was voided")] = False,
+    ) -> Response:
+        """The paper, as it was made once. That of a void invoice says so."""
         async with person(request, claims) as (tx, who):
             _lead_only(who)
             invoice = await invoices.get(tx, ident)
-            paper = await invoices.document(tx, ident)
+            void = invoice.is_void and not original
+            paper = await invoices.document(tx, ident, void=void)
         if paper is None:
             raise Conflict(
                 f"The PDF of {invoice.invoice_number} is not there yet",
@@ -79,7 +86,7 @@ def invoice_endpoints(shape: Shape) -> APIRouter:
                 "Try again in a moment; if its making has failed, the invoice's card says why",
                 code="invoice.no_document",
             )
-        name = f'attachment; filename="{invoice.invoice_number}.pdf"'
+        name = f'attachment; filename="{invoice.invoice_number}{"-void" if void else ""}.pdf"'
         return Response(paper, media_type="application/pdf", headers={"content-disposition": name, "cache-control": "no-store"})
 
     @api.get("/webhook/get-clients-to-invoice")

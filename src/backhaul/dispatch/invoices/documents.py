@@ -1,4 +1,4 @@
-"""The PDF of an invoice: drawn once, and kept."""
+"""The PDF of an invoice: drawn once, and kept. When the invoice is voided another is drawn, which says so; the first stays."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from backhaul.dispatch.invoices import invoices
 
 
 async def of(db: Db, invoice_id: UUID) -> bytes:
-    """The PDF as it was made first; made and kept now, if there is none. Raises: NotFound."""
-    kept = await invoices.document(db, invoice_id)
+    """The PDF of the invoice as it stands, as it was made first; made and kept now, if there is none. Raises: NotFound."""
+    invoice = await invoices.get(db, invoice_id)
+    kept = await invoices.document(db, invoice_id, void=invoice.is_void)
     if kept is not None:
         return kept
     from backhaul.dispatch.invoices import paper  # noqa: PLC0415  (fonts and pictures, for whoever draws an invoice)
 
-    invoice = await invoices.get(db, invoice_id)
     lines = await invoices.lines(db, invoice_id)
     drawn = await asyncio.to_thread(paper.draw, invoice, lines, await office_settings.read(db))
-    await invoices.put_document(db, invoice_id, drawn)
-    return await invoices.document(db, invoice_id) or drawn  # of two that were made at once, the first stays
+    await invoices.put_document(db, invoice_id, drawn, void=invoice.is_void)
+    return await invoices.document(db, invoice_id, void=invoice.is_void) or drawn  # of two made at once, the first stays

@@ -64,6 +64,10 @@ class Invoice:
     mail_to: str | None
 
     @property
+    def is_void(self) -> bool:
+        return self.invoice_status == "void"
+
+    @property
     def label(self) -> str:
         return f"{self.invoice_number}, {self.bill_to_name} ({self.knumber})"
 
@@ -258,14 +262,14 @@ async def set_paid(
     return [row["id"] for row in await tx.all(_sql.set_paid, about)]
 
 
-async def put_document(db: Db, invoice_id: UUID, content: bytes) -> bool:
-    """Keeps the PDF, once; False when there was one, which stays."""
-    return await db.run(_sql.put_document, {"id": invoice_id, "content": content}) > 0
+async def put_document(db: Db, invoice_id: UUID, content: bytes, *, void: bool = False) -> bool:
+    """Keeps the PDF, once; False when there was one, which stays. void: the one that says that the invoice is."""
+    return await db.run(_sql.put_void_document if void else _sql.put_document, {"id": invoice_id, "content": content}) > 0
 
 
-async def document(db: Db, invoice_id: UUID) -> bytes | None:
-    """The PDF as it was made; None while it is being made."""
-    row = await db.one(_sql.document, {"id": invoice_id})
+async def document(db: Db, invoice_id: UUID, *, void: bool = False) -> bytes | None:
+    """The PDF as it was made; None while it is being made. void: the one that says that the invoice is."""
+    row = await db.one(_sql.void_document if void else _sql.document, {"id": invoice_id})
     return bytes(row["content"]) if row else None
 
 

@@ -18,6 +18,7 @@ from fpdf.fonts import TTFFont
 from backhaul.dispatch.admin.office_settings import OfficeSettings
 from backhaul.dispatch.invoices.invoices import Invoice, Line
 from backhaul.dispatch.invoices.words import money, percent, spoken
+from backhaul.dispatch.wall_time import office as office_time
 
 _FONTS = Path(__file__).parent / "fonts"
 _FILES = {"": "DejaVuSansCondensed.ttf", "B": "DejaVuSansCondensed-Bold.ttf"}
@@ -25,6 +26,8 @@ _MARGIN, _FOOT = 20.0, 22.0  # mm
 _DATE, _AMOUNT, _ROW = 32.0, 30.0, 6.0  # widths of the outer columns, and the height of a line of text, in mm
 _PAGES = 3 * "\ue000"  # stands for the number of pages until that is known, in letters of nobody's, which no name can hold
 _INK, _QUIET, _RULE, _GROUND = (21, 35, 31), (77, 96, 90), (190, 203, 198), (242, 246, 245)
+_ALARM, _STAMP = (168, 24, 24), (246, 205, 205)  # of what is void: in words, and across the page, where all else is read over it
+_STAMP_SIZE, _STAMP_ANGLE = 190, 50  # points, degrees
 
 logging.getLogger("fpdf").setLevel(logging.ERROR)  # what it warns of quotes letters of people's names
 logging.getLogger("fontTools").setLevel(logging.ERROR)
@@ -54,19 +57,22 @@ class _Paper(FPDF):
         self.set_auto_page_break(True, _FOOT)
         self.alias_nb_pages(_PAGES)
         self.set_lang("en-CA")
-        self.set_title(f"Invoice {invoice.invoice_number}")
+        self._name = f"Invoice {invoice.invoice_number}" + (" (void)" if invoice.is_void else "")
+        self.set_title(self._name)
         self.set_author(self._writable(office.business_name))
-        self.set_creation_date(invoice.invoice_created_at)
+        self.set_creation_date(invoice.voided_at or invoice.invoice_created_at)
         self._in_table = False
         self.add_page()
 
     # ── Called by fpdf, on each page ──
 
     def header(self) -> None:
+        if self._invoice.is_void:
+            self._stamp("VOID")
         if self.page_no() == 1:
             return
         self._font(9, quiet=True)
-        who = self._writable(f"Invoice {self._invoice.invoice_number} · {self._invoice.bill_to_name}")
+        who = self._writable(f"{self._name} · {self._invoice.bill_to_name}")
         self.cell(0, _ROW, who, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.ln(2)
         if self._in_table:
@@ -75,7 +81,7 @@ class _Paper(FPDF):
     def footer(self) -> None:
         self.set_y(-15)
         self._font(8, quiet=True)
-        whose = self._writable(f"{self._office.business_name} · Invoice {self._invoice.invoice_number}")
+        whose = self._writable(f"{self._office.business_name} · {self._name}")
         self.cell(0, 5, f"{whose} · Page {self.page_no()} of {_PAGES}")  # at the left, since its width shows at the end only
 
     # ── Down the page ──
@@ -96,6 +102,12 @@ class _Paper(FPDF):
             110, 4.8, self._writable("\n".join(line for line in lines if line)), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT
         )
         self.set_y(max(self.get_y(), top + 16) + 8)
+        voided_at = self._invoice.voided_at
+        if voided_at is not None:
+            self._font(11, "B")
+            self.set_text_color(*_ALARM)
+            self.cell(0, _ROW, f"VOID: this invoice was voided on {spoken(office_time(voided_at).date())}. Nothing is due on it.")
+            self.ln(_ROW + 6)
 
     def bill(self) -> None:
         """To whom, and the facts of it beside."""
@@ -112,7 +124,7 @@ class _Paper(FPDF):
         facts = (
             ("Invoice number", invoice.invoice_number),
             ("Invoice date", spoken(invoice.invoice_date)),
-            ("Due", spoken(invoice.due_date)),
+            ("Due", "Nothing: void" if invoice.is_void else spoken(invoice.due_date)),
             ("Client number", invoice.knumber),
         )
         for label, value in facts:
@@ -136,12 +148,12 @@ class _Paper(FPDF):
         rows = (
             ("Subtotal", invoice.invoice_subtotal),
             (f"Tax ({percent(invoice.tax_rate)})", invoice.invoice_tax),
-            ("Total due", invoice.invoice_total),
+            ("Total, void" if invoice.is_void else "Total due", invoice.invoice_total),
         )
         self._keep_together(4 * _ROW)
         self.ln(2)
         for label, amount in rows:
-            last = label == "Total due"
+            last = label.startswith("Total")
             self._font(12 if last else 10, "B" if last else "", quiet=not last)
             self.cell(self.epw - 40, 8 if last else _ROW, label, align="R")
             self._font(12 if last else 10, "B" if last else "")
@@ -160,6 +172,14 @@ class _Paper(FPDF):
             self.multi_cell(0, 4.8, self._writable(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     # ── Parts ──
+
+    def _stamp(self, word: str) -> None:
+        """A word from corner to corner of the page, beneath all that is written on it."""
+        middle = self.w / 2, self.h / 2
+        self.set_font("DejaVu", "B", _STAMP_SIZE)
+        self.set_text_color(*_STAMP)
+        with self.rotation(_STAMP_ANGLE, *middle):
+            self.text(middle[0] - self.get_string_width(word) / 2, middle[1] + self.font_size / 3, word)
 
     def _columns(self) -> None:
         self._font(8.5, quiet=True)

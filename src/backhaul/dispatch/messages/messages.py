@@ -186,6 +186,18 @@ async def to_look_at(db: Db, *, limit: int = 50) -> list[Row]:
     return await db.all(_sql.to_look_at, {"limit": limit})
 
 
+async def mark_sent(tx: Tx, message_id: UUID) -> Row:
+    """They have it, as a person has found out; its failure is dealt with. The message: {id, appointment_id, audience, kind}.
+
+    Raises: NotFound; Conflict for one that is not in doubt; Forbidden.
+    """
+    await tx.all(_sql.dismiss_failure, {"id": message_id})  # task first, then message: as whoever sends does
+    marked = await tx.one(_sql.mark_sent, {"id": message_id})
+    if marked is None:
+        raise LookupError("mark_message_sent always answers with one row")
+    return marked
+
+
 async def templates(db: Db) -> list[Template]:
     return await db.all(_sql.templates, into=Template)
 

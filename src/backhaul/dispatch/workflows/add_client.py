@@ -33,7 +33,10 @@ add_client = workflow(
 @add_client.sync
 async def save_client(tx: Tx, form: NewClient, by: Actor) -> Saved:
     client_id = await clients.insert(tx, form, by)
-    clinics = await wanted_times.want(tx, client_id, form.selected_clinic_ids)  # none chosen: all active ones
+    chosen = form.selected_clinic_ids  # none: all active ones
+    if chosen and form.primary_clinic_id:
+        chosen = [*chosen, form.primary_clinic_id]
+    clinics = await wanted_times.want(tx, client_id, chosen)
     return Saved(
         client_id,
         f"{form.full_name} ({form.knumber})",

@@ -15,14 +15,14 @@ from backhaul.dispatch.office import ADMINS, Office, workflow
 create_user = workflow("create-user", users.NewUser, entity="user", audit="create_user", allow=ADMINS)
 
 
-# ── Sync phase: account, audit log and invitation are written in one commit. A password given by hand needs no mail ──
+# ── Sync phase: account, audit log and invitation in one commit. A password given by hand, judged before, needs no mail ──
 @create_user.sync
 async def save_user(tx: Tx, form: users.NewUser, by: Actor) -> Saved:
     user_id = await users.insert(tx, form)
     linked = await linking.link(tx, user_id, form.driver_id, form.client_id) if form.driver_id or form.client_id else None
     invited = form.is_active and form.password is None
     if form.password is not None:
-        await users.give_password_by_hand(tx, user_id, form, form.password.get_secret_value())
+        await users.give_temporary_password(tx, user_id, form.password.get_secret_value())
         then = "Hand the password over; it is good for 24 hours, and they choose their own when they sign in."
     elif invited:
         then = f"An invitation goes to {form.username} in the background."

@@ -1,12 +1,16 @@
-"""update-invoice-status-v2 and void-invoice: what became of an invoice. Nothing follows in the background."""
+"""update-invoice-status-v2 and void-invoice: what became of an invoice. A void one gets a paper of its own in the background."""
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 from backhaul.core.store import Actor, Tx
+from backhaul.core.task import Run
 from backhaul.core.workflow import Saved
-from backhaul.dispatch.invoices import invoices
+from backhaul.dispatch.invoices import documents, invoices
 from backhaul.dispatch.invoices.forms import InvoiceStatus, OneInvoice
-from backhaul.dispatch.office import LEAD, workflow
+from backhaul.dispatch.office import LEAD, Office, workflow
 from backhaul.dispatch.workflows.create_invoice import answered
 
 update_invoice_status = workflow(
@@ -41,4 +45,11 @@ async def save_void(tx: Tx, form: OneInvoice, by: Actor) -> Saved:
         f"{invoice.invoice_number} is void; its trips are ready for another invoice",
         details={"invoice_number": invoice.invoice_number},
         reply={"invoice": answered(invoice)},
+        then=[draw_void_invoice.later(invoice.id)],
     )
+
+
+# ── Background: its own paper, beside the one that somebody may have been sent, which stays as it was made ──
+@void_invoice.background(once_per="invoice_id", label="Draw the void invoice")
+async def draw_void_invoice(run: Run[Office], invoice_id: UUID) -> dict[str, Any]:
+    return {"bytes": len(await documents.of(run.db, invoice_id))}
