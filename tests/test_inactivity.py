@@ -142,7 +142,7 @@ async def test_an_open_stream_is_closed_when_the_limit_comes_and_says_so(
     monkeypatch.setattr(streams, "KEEP_ALIVE_S", 0.02)
     page = await page_of(api, role)
     await until(lambda: api.app.state.stream.listening)
-    events = api.app.state.stream.events(api.app.state.tokens.read(page.access), dict)
+    events = api.app.state.stream.events(api.app.state.tokens.read(page.access))
     async with asyncio.timeout(10), aclosing(events):
         assert b"hello" in await anext(events)
         clock.advance(minutes=LIMITS[role] - 1)
@@ -159,7 +159,7 @@ async def test_a_stream_looks_at_just_the_moment_its_session_ends(api: Api, agen
     api.database.all("create or replace function task_now() returns timestamptz language sql stable as 'select now()'")
     api.database.all("update user_sessions set last_activity_at = now() - interval '2 hours' + interval '1 second'")
     await until(lambda: api.app.state.stream.listening)
-    events = api.app.state.stream.events(api.app.state.tokens.read(api.token(agent)), dict)
+    events = api.app.state.stream.events(api.app.state.tokens.read(api.token(agent)))
     async with asyncio.timeout(5), aclosing(events):
         assert b"hello" in await anext(events)
         assert b'"reason":"idle"' in await _last(events)

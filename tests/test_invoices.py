@@ -223,7 +223,7 @@ async def test_a_supervisor_makes_marks_and_finds_invoices(own_trips: Trips, sto
     async with store.person(sue.id, sue.session_id) as (tx, _):
         assert await invoices.set_ready(tx, TripsReady.model_validate({"appointmentId": str(trip)})) == [trip]
         waiting = await invoices.ready(tx)
-        assert [(row["knumber"], row["trips"], row["subtotal"], row["without_rate"]) for row in waiting] == [
+        assert [(row["knumber"], row["trips"], row["subtotal"], row["without_rate"]) for row in waiting.clients] == [
             ("K1234567", 1, Decimal("70.5"), 0)
         ]
         form = NewInvoice.model_validate(

@@ -51,7 +51,9 @@ class Person:
         self.page.on("dialog", self._asked)
 
     async def open(self, path: str) -> None:
-        await self.page.goto(f"{self.portal.url}/{path}")
+        """Until this page is there whole, or the one that it sends people to, perhaps before it is whole itself."""
+        await self.page.goto(f"{self.portal.url}/{path}", wait_until="commit")
+        await self.page.wait_for_load_state()
 
     async def until(self, true: str) -> None:
         """Until this is true in the page. Not wait_for_function, which the content security policy forbids."""
