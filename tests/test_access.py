@@ -106,6 +106,7 @@ PEOPLES_FUNCTIONS = {
         "cancel_appointment", "archive_appointment", "unarchive_appointment", "delete_appointment", "my_trips",
         "is_my_trip", "trips_to_hear_of",
         "placeholders", "is_template", "spoken_day", "spoken_time", "fill_in", "message_text", "mark_message_sent",
+        "tasks_of_message", "is_message_under_way", "failure_of_message",
         "reminder_time", "reminders_ahead",
         "create_invoice", "set_invoice_status", "void_invoice", "address_invoice",
     },

@@ -124,10 +124,13 @@ async def test_a_channel_out_of_reach_neither_hides_a_broken_chain_nor_costs_a_w
     check_now(database)
     assert await office.work() == ["again"]
     assert await office.work(after_s=30) == ["completed"]
-    assert (len(slack.posts), database.value("select count(*) from private.audit_checks where why is null")) == (1, 1)
+    assert (len(slack.posts), database.value("select count(*) from private.audit_checks where why is null")) == (
+        1,
+        2,
+    )  # walked anew
 
 
-async def test_nobody_who_writes_waits_for_a_check(office: TestOffice[Office], database: Database, agent: Actor) -> None:
+async def test_a_check_waits_for_nobody_who_writes(office: TestOffice[Office], database: Database, agent: Actor) -> None:
     """A writer that holds its entry open, and one that has the whole table for itself alone to write, hold no check up either."""
     write(database, agent, 2)
     seal(database)

@@ -197,6 +197,17 @@ async def test_a_voided_invoice_is_drawn_anew_and_the_paper_from_before_stays_as
     assert (await api.get("/webhook/get-invoice", by=sue, id=ident)).json()["around"]["document_made_at"] is not None
 
 
+async def test_an_invoice_that_was_voided_before_it_had_a_paper_has_the_one_that_says_so_alone(
+    api: Api, office: TestOffice[Office], own_trips: Trips, sue: Actor
+) -> None:
+    ident = (await made(api, sue, own_trips.completed()))["invoice_id"]
+    await api.post("/webhook/void-invoice", {"id": ident}, by=sue)
+    await office.work()
+    assert "VOID" in pages((await api.get("/webhook/get-invoice-pdf", by=sue, id=ident)).content)[0]
+    none = refused(await api.get("/webhook/get-invoice-pdf", by=sue, id=ident, original=True), 404, "invoice.no_document")
+    assert none["why"] == "It was voided before one was made"
+
+
 async def test_a_server_that_is_busy_is_tried_again_until_it_goes_once(
     api: Api, office: TestOffice[Office], own_trips: Trips, sue: Actor, mail: FakeMail
 ) -> None:

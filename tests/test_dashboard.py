@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -133,6 +134,40 @@ async def test_a_failure_that_is_somebody_elses_is_neither_offered_nor_dismissed
     said = await api.post("/webhook/mark-message-sent", {"id": str(text)}, by=own_trips.people["booking_agent"])
     assert said.status_code == 200
     assert own_trips.database.value("select dismissed_at from background_tasks where id = %s", task) is None
+
+
+async def test_a_text_that_is_being_sent_again_is_said_to_be_and_is_not_marked(
+    api: Api, own_trips: Trips, monday: dict[str, UUID]
+) -> None:
+    text, task = doubtful(own_trips, monday["late"], "supervisor")
+    own_trips.database.one("select * from retry_background_task(%s)", task)
+    (doubt,) = (await read(api, own_trips))["reminders"]["to_look_at"]
+    assert (doubt["task_id"], doubt["under_way"]) == (None, True)
+    answer = await api.post("/webhook/mark-message-sent", {"id": str(text)}, by=own_trips.people["booking_agent"])
+    assert refused(answer, 409)["what"] == "This text is being seen to"
+
+
+async def test_to_say_that_they_have_one_text_leaves_the_failure_of_a_later_one(
+    api: Api, own_trips: Trips, monday: dict[str, UUID]
+) -> None:
+    put, trip = own_trips.database.value, monday["late"]
+    pickup, supervisor = own_trips.row(trip)["pickuptime"], own_trips.people["supervisor"]
+    said = "select id from private.intend_message(%s, 'client', %s, %s, %s, %s, '+19025550123', 'hash')"
+    booked = put(said, trip, own_trips.jane, "booked", pickup, 1)
+    put("select private.settle_message(%s, 'unknown', null, 'Quo gave no answer.')", booked)
+    moved = put(said, trip, own_trips.jane, "changed", pickup + timedelta(hours=1), 2)
+    put("select private.settle_message(%s, 'refused', null, 'Not a mobile number')", moved)
+    task = put(
+        "select private.create_task('appointment', %s, 'Jane', 'send_appointment_notification', %s, null,"
+        " jsonb_build_object('audience', 'client', 'recipient_id', %s::uuid), null, 1, 'quo', null)",
+        trip, supervisor.id, own_trips.jane,
+    )  # fmt: skip
+    put("select status from start_background_task(%s)", task)
+    put("select status from fail_background_task(%s, 'Not a mobile number.', 'quo.refused')", task)
+    seen = {row["id"]: row["task_id"] for row in (await read(api, own_trips, by="supervisor"))["reminders"]["to_look_at"]}
+    assert seen == {str(booked): None, str(moved): str(task)}
+    assert (await api.post("/webhook/mark-message-sent", {"id": str(booked)}, by=supervisor)).status_code == 200
+    assert put("select dismissed_at from background_tasks where id = %s", task) is None
 
 
 async def test_where_reminders_are_off_none_is_announced(api: Api, own_trips: Trips, monday: dict[str, UUID]) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from backhaul.core.errors import RateLimited
+from backhaul.core.errors import Misconfigured, RateLimited
 from backhaul.core.testing import Database, TestOffice
 from backhaul.dispatch.office import Office
 from tests.api_fixtures import Api, refused
@@ -343,6 +343,20 @@ async def test_a_calendar_that_cannot_be_renamed_says_so_and_the_driver_keeps_th
     assert (failed["status"], failed["error_code"]) == ("failed", "calendar.not_found")
     assert "calendar was not found" in failed["error_message"]
     assert failed["entity_label"] == "Ana Roe"
+
+
+async def test_a_calendar_that_is_shared_anew_but_cannot_be_renamed_gets_its_trips_all_the_same(
+    api: Api, office: TestOffice[Office], own_trips: Trips, calendars: FakeCalendars
+) -> None:
+    trip = own_trips.trip(driver="Ana")
+    own_trips.database.all("update drivers set google_calendar_id = 'old@cal.test' where name = 'Ana Driver'")
+    await change(api, own_trips, own_trips.drivers["Ana"], last_name="Roe", email="roe@example.test")
+    forbidden = Misconfigured("Google Calendar", "Google Calendar does not let us name it", code="calendar.forbidden")
+    calendars.fails(at=2, error=forbidden)  # after it was shared
+    await office.work()
+    assert office.task(CALENDAR)["error_code"] == "calendar.forbidden"
+    (event,) = own_trips.database.all("select entity_id from background_tasks where task_type = 'put_calendar_event'")
+    assert event["entity_id"] == trip
 
 
 async def test_whoever_drives_no_more_reads_the_calendar_no_more_until_they_are_taken_back(

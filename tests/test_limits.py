@@ -279,7 +279,10 @@ def test_two_workers_together_keep_quos_limit(workers: Workers, stand_in: StandI
     calls = stand_in.calls()
     assert len(calls) >= 60
     moments = [datetime.fromisoformat(call["at"]) for call in calls]
-    # Nine are let go in a second, evenly. A busy machine may hold some up on their way, so what arrives is judged as a whole.
+    # Nine are let go in a second, evenly. A busy machine may hold some up on their way, so what arrives is judged as a whole, and
+    # a second only roughly.
+    second = timedelta(seconds=1)
+    assert max(sum(begin <= moment < begin + second for moment in moments) for begin in moments) <= 20
     assert max(moments) - min(moments) >= timedelta(seconds=len(calls) / 9 - 2)
     assert {call["status"] for call in calls} <= {200, 201}
     assert list(stand_in.contacts().values()) == [1] * 30

@@ -75,6 +75,18 @@ def test_an_agent_books_neither_a_driver_nor_for_somebody_elses_care(
         assert connection.execute(_BOOK, booking).fetchone()
 
 
+@pytest.mark.parametrize("role", SUPERVISORS)
+def test_a_trip_is_entered_as_driven_by_administrators_alone(peopled: Trips, role: str) -> None:
+    booking = (peopled.jane, NINE, peopled.drivers["Ana"], None, "completed", None)
+    with peopled.as_(role) as connection:
+        if role == "admin":
+            assert connection.execute(_BOOK, booking).fetchone()
+            return
+        with pytest.raises(psycopg.Error) as refused:
+            connection.execute(_BOOK, booking)
+    assert refusal(refused) == "BT403: you may not change the status. Your role does not include it. Ask an administrator."
+
+
 _SUPERVISORS_ALONE: list[tuple[dict[str, Any], str]] = [
     ({"transittime": 45}, "change the transit time"),
     ({"driver_assigned": "Ben"}, "change the driver"),

@@ -388,6 +388,7 @@ def _work_on_one(connection: psycopg.Connection[Any], chance: random.Random, wor
                 "select changed from snooze_background_task(%(task)s, attempt => %(attempt)s)",
             ]
         )
+        connection.execute("select pg_sleep(0.002)")  # long enough in hand for another to be seen with it
         hands.give_back(won[2])
         moved = connection.execute(end.encode(), {"task": job[0], "attempt": won[1]}).fetchone()
         assert moved == (True,)

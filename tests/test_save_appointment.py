@@ -193,6 +193,25 @@ async def test_a_text_whose_answer_was_lost_is_not_sent_again(
     assert own_trips.database.value("select state from messages") == "sent"
 
 
+async def test_a_text_in_doubt_is_looked_for_and_sent_by_a_retry_also_when_the_trip_was_changed_since(
+    api: Api, own_trips: Trips, office: TestOffice[Office], texts: FakeTexts
+) -> None:
+    texts.swallows = 100
+    trip = await saved(api, own_trips)
+    while office.task(NOTICE)["status"] != "failed":
+        await office.work(after_s=200)
+    assert own_trips.database.value("select state from messages") == "unknown"
+    body = {"id": str(trip), "notes": "Knock loudly"}
+    assert (await api.post("/webhook/update-appointment", body, by=own_trips.people["supervisor"])).status_code == 200
+    texts.swallows = 0
+    own_trips.database.one("select * from retry_background_task(%s)", office.task(NOTICE)["id"])
+    while office.task(NOTICE)["status"] == "pending":
+        await office.work(after_s=200)
+    assert office.task(NOTICE)["status"] == "completed"
+    assert len(texts.texts) == 1
+    assert own_trips.database.all("select state from messages") == [{"state": "sent"}]
+
+
 async def test_a_number_that_quo_refuses_is_said_and_kept_with_the_message(
     api: Api, own_trips: Trips, office: TestOffice[Office], texts: FakeTexts
 ) -> None:

@@ -25,32 +25,18 @@ select id, appointment_id, audience, recipient_id, kind, for_time, occasion, to_
 -- what was refused, or may have been sent, and is not over yet; with whom it is for, and the failure that a retry sends again, where
 -- whoever asks may see it
 select m.id, m.appointment_id, m.audience, m.recipient_id, coalesce(c.full_name, d.name) as recipient, m.kind, m.for_time, m.state, m.error, m.created_at,
-       m.to_number, f.id as task_id
+       m.to_number, private.failure_of_message(m.id) as task_id, private.is_message_under_way(m.id) as under_way
   from public.messages m join public.appointments a on a.id = m.appointment_id
   left join public.clients c on m.audience = 'client' and c.id = m.recipient_id
   left join public.drivers d on m.audience = 'driver' and d.id = m.recipient_id
-  left join lateral (
-    select t.id from public.background_tasks t
-     where t.entity_type = 'appointment' and t.entity_id = m.appointment_id and t.status = 'failed' and t.dismissed_at is null
-       and t.superseded_by is null and t.args ->> 'audience' = m.audience and t.args ->> 'recipient_id' = m.recipient_id::text
-       and t.task_type = case m.kind when 'reminder' then 'send_reminder' else 'send_appointment_notification' end
-       and (m.kind <> 'reminder' or (t.args ->> 'for_time')::timestamptz = m.for_time)
-     order by t.completed_at desc, t.id limit 1) f on true
  where m.state in ('refused', 'unknown') and a.drop_off_time > public.task_now()
  order by m.created_at desc, m.id limit %(limit)s
 
 -- name: dismiss_failure
 -- the failure of a text that they have, if whoever asks may dismiss it
-select d.* from public.messages m
-  cross join lateral (
-    select t.id from public.background_tasks t
-     where t.entity_type = 'appointment' and t.entity_id = m.appointment_id and t.status = 'failed' and t.dismissed_at is null
-       and t.superseded_by is null and t.args ->> 'audience' = m.audience and t.args ->> 'recipient_id' = m.recipient_id::text
-       and t.task_type = case m.kind when 'reminder' then 'send_reminder' else 'send_appointment_notification' end
-       and (m.kind <> 'reminder' or (t.args ->> 'for_time')::timestamptz = m.for_time)
-     order by t.completed_at desc, t.id limit 1) f
+select d.* from public.messages m cross join lateral private.failure_of_message(m.id) f(id)
  cross join lateral public.dismiss_background_task(f.id) d
- where m.id = %(id)s and m.state = 'unknown'
+ where m.id = %(id)s and m.state = 'unknown' and f.id is not null
 
 -- name: mark_sent
 select id, appointment_id, audience, kind from private.mark_message_sent(%(id)s)

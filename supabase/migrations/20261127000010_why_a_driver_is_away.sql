@@ -1,6 +1,9 @@
 -- Why a driver is away could be read by whoever books trips: policies are by row. It gets a row of its own, and driver_time_off becomes
 -- the view of both, with the columns and rights it had, so that a program of the version before goes on as it is.
 
+-- All at once, before anything is read: else what is entered meanwhile were lost, and requests that hold one would wait for another.
+do $$ begin lock table public.users, public.drivers, public.driver_time_off in access exclusive mode; end $$;
+
 -- When a driver is away, or there although the weekly hours say otherwise. One stretch, from a day (and time) to a day (and time).
 -- Read and written as driver_time_off, below.
 create table public.driver_schedule_exceptions (

@@ -23,7 +23,7 @@ begin
   elsif (case when made then new.invoice_status <> 'not_ready' else new.invoice_status <> old.invoice_status end) then
     what := 'say what is ready for an invoice'; needed := 'view_costs';
   elsif made and (new.operation_status <> 'pending' or new.deleted_at is not null) then
-    what := 'book a trip that is over'; needed := case new.operation_status when 'completed' then 'set_trip_status' else 'assign_drivers' end;
+    what := 'book a trip that is over'; needed := 'assign_drivers';
   elsif not made and new.purged_at is not null and old.purged_at is null then
     what := 'delete appointments for good'; needed := 'hard_delete_appointments';
   elsif not made and new.deleted_at is null and old.deleted_at is not null then
@@ -32,7 +32,8 @@ begin
     what := 'archive appointments'; needed := 'delete_appointments';
   end if;
   if needed is null or private.may(needed) then
-    needed := case when not made and new.operation_status <> old.operation_status
+    needed := case when made then case new.operation_status when 'completed' then 'set_trip_status' end
+                   when new.operation_status <> old.operation_status
                    then (select m.permission from private.status_moves m where m.before = old.operation_status and m.after = new.operation_status) end;
     what := 'change the status';
   end if;

@@ -35,7 +35,7 @@ create function private.trips_to_hear_of(p_announced jsonb) returns table (id uu
   select t.id, case when me.looks then t.days end, not s.seen
     from (select private.may('view_appointments') as looks, private.my_driver() as driver, private.my_client() as client) me
    cross join jsonb_to_recordset(p_announced) t(id uuid, days jsonb, drivers uuid[], clients uuid[])
-   cross join lateral (select exists (select from public.appointments a where a.id = t.id) or private.is_my_trip(t.id) as seen) s
+   cross join lateral (select exists (select from public.appointments a where a.id = t.id and a.purged_at is null) or private.is_my_trip(t.id) as seen) s
    where s.seen or me.looks or me.driver = any(t.drivers) or me.client = any(t.clients)
    order by t.id
 $$;

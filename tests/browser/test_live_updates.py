@@ -98,6 +98,7 @@ class OnSupabase:
 
 @pytest.fixture
 async def supabase(portal: Portal) -> AsyncIterator[OnSupabase]:
+    """A test asks for it before it asks for people: their pages are closed first, and do not call for what has gone."""
     async with RealtimeStandIn() as realtime:
         settings = {
             "BACKHAUL_HOME": str(portal.home),
@@ -113,7 +114,7 @@ async def supabase(portal: Portal) -> AsyncIterator[OnSupabase]:
 
 
 async def test_on_supabase_a_change_of_the_row_shows_the_toast_and_a_dead_token_falls_back_to_the_stream(
-    person: People, supabase: OnSupabase
+    supabase: OnSupabase, person: People
 ) -> None:
     agent = await person()
     realtime = supabase.realtime
@@ -143,7 +144,7 @@ async def test_on_supabase_a_change_of_the_row_shows_the_toast_and_a_dead_token_
 
 
 async def test_on_supabase_a_trip_that_somebody_else_booked_shows_and_a_driver_hears_of_theirs_by_our_own_stream(
-    person: People, supabase: OnSupabase
+    supabase: OnSupabase, person: People
 ) -> None:
     portal, agent, driver = supabase.portal, await person(), await person()
     client = portal.client("Rhea", "Realtime")

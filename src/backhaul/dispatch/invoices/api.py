@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from backhaul.core.errors import Conflict, Forbidden
+from backhaul.core.errors import Conflict, Forbidden, NotFound
 from backhaul.core.http import Answer, Asking, person
 from backhaul.core.queries import Queries
 from backhaul.core.store import Row
@@ -79,6 +79,13 @@ def invoice_endpoints(shape: Shape) -> APIRouter:
             invoice = await invoices.get(tx, ident)
             void = invoice.is_void and not original
             paper = await invoices.document(tx, ident, void=void)
+        if paper is None and original and invoice.is_void:
+            raise NotFound(
+                f"There is no earlier PDF of {invoice.invoice_number}",
+                "It was voided before one was made",
+                "Take the one that says so: ask without `original`",
+                code="invoice.no_document",
+            )
         if paper is None:
             raise Conflict(
                 f"The PDF of {invoice.invoice_number} is not there yet",

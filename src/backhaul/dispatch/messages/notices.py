@@ -40,8 +40,20 @@ async def settings(db: Db) -> Notices:
     return Notices(**row)
 
 
-async def due(db: Db, trip: Appointment, audience: Audience, recipient_id: UUID) -> str | None:
-    """The kind of message to send now; None when there is nothing new to tell them."""
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is to be said: its kind, the pickup it names, and the version of the trip that it is said of."""
+
+    kind: str
+    for_time: datetime
+    occasion: int
+
+
+async def due(db: Db, trip: Appointment, audience: Audience, recipient_id: UUID) -> Notice | None:
+    """The notice to send now; None when there is nothing new to tell them.
+
+    One of which nobody knows whether they have it is due again while nothing newer is: whoever sends looks for it first.
+    """
     said = [
         row
         for row in await messages.of_appointment(db, trip.id)
@@ -49,7 +61,12 @@ async def due(db: Db, trip: Appointment, audience: Audience, recipient_id: UUID)
         and row["kind"] != "reminder"
         and row["state"] in ("sent", "unknown")
     ]
-    return _kind(trip, audience, recipient_id, said[-1] if said else None)
+    last = said[-1] if said else None
+    if kind := _kind(trip, audience, recipient_id, last):
+        return Notice(kind, trip.pickuptime, trip.version)
+    if last is not None and last["state"] == "unknown":
+        return Notice(last["kind"], last["for_time"], last["occasion"])
+    return None
 
 
 def _kind(trip: Appointment, audience: Audience, recipient_id: UUID, last: Row | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -32,7 +33,9 @@ class TripFeed:
     def understand(self, payload: str) -> Announced:
         said = json.loads(payload)
         drivers, clients = (frozenset(map(UUID, said[who])) for who in ("drivers", "clients"))
-        return Announced(UUID(said["id"]), frozenset(map(str, said["days"])), drivers, clients)
+        return Announced(
+            UUID(said["id"]), frozenset(date.fromisoformat(day).isoformat() for day in said["days"]), drivers, clients
+        )
 
     def may_concern(self, said: Announced, claims: Claims) -> bool:
         return True  # which driver or client somebody is, and whether they are staff, the database knows

@@ -77,10 +77,12 @@ async def create_driver_calendar(run: Run[Office], driver_id: UUID) -> dict[str,
     now = await drivers.get(run.db, driver.id)
     if now.email != driver.email or not now.in_google:
         await calendars_of(run.office).unshare_calendar(kept.calendar_id, driver.email)
-    if not kept.created or now.name != driver.name:  # it may have the name they had when it was made
-        await _name(run, now, kept.calendar_id)
     trips = await _to_enter(run, driver, kept.calendar_id)
     await follow(run, [into_calendar(trip) for trip in trips])
+    if (
+        not kept.created or now.name != driver.name
+    ):  # it may have the name they had when it was made; their trips do not wait for it
+        await _name(run, now, kept.calendar_id)
     return {"created": kept.created, "trips_to_enter": len(trips)}
 
 

@@ -5,7 +5,8 @@ Each task reads the trip as it is when it runs. So of several changes that wait,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -149,6 +150,8 @@ class Words(BaseModel):
     """A notice as it was decided upon, for one version of the trip."""
 
     kind: str
+    for_time: datetime
+    occasion: int
     text: str
 
 
@@ -164,11 +167,11 @@ async def send_appointment_notification(
         return {"sent": None, "because": "Texts are off: no number to send from is set (quo_from)"}
 
     async def compose(version: int) -> Words | None:
-        kind = await notices.due(run.db, trip, audience, recipient_id)
-        if kind is None:
+        notice = await notices.due(run.db, trip, audience, recipient_id)
+        if notice is None:
             return None
         driver = recipient_id if audience == "driver" else None
-        return Words(kind=kind, text=await messages.text(run.db, trip.id, audience, kind, driver=driver))
+        return Words(**asdict(notice), text=await messages.text(run.db, trip.id, audience, notice.kind, driver=driver))
 
     words = await run.step("what there is to say", compose, trip.version)
     if words is None:
@@ -180,10 +183,10 @@ async def send_appointment_notification(
         audience,
         recipient_id,
         words.kind,
-        for_time=trip.pickuptime,
+        for_time=words.for_time,
         to_number=to,
         body=words.text,
-        occasion=trip.version,
+        occasion=words.occasion,
     )
     if intended.state == "sent":
         return {"sent": words.kind, "message_id": None}

@@ -68,7 +68,7 @@ def answered(invoice: Invoice) -> dict[str, Any]:
 # ── Background. The PDF is kept once, whoever makes it: a mail that comes first makes its own, and the other task finds it ──
 @create_invoice.background(once_per="invoice_id", label="Generate invoice")
 async def generate_invoice_pdf(run: Run[Office], invoice_id: UUID) -> dict[str, Any]:
-    return {"bytes": len(await documents.of(run.db, invoice_id))}
+    return {"bytes": len(await documents.of(run.db, await invoices.get(run.db, invoice_id)))}
 
 
 @create_invoice.background(once_per="invoice_id", retry=Retry(attempts=8), lane="mail", label="Send invoice")
@@ -99,7 +99,7 @@ async def _mail(run: Run[Office], invoice: Invoice, to: str) -> Message:
         until="is paid, thank you" if invoice.invoice_status == "paid" else f"is due by {spoken(invoice.due_date)}",
         office="\n".join(part for part in (office.business_name, office.business_address) if part),
     )
-    paper = Attachment(f"{invoice.invoice_number}.pdf", "application/pdf", await documents.of(run.db, invoice.id))
+    paper = Attachment(f"{invoice.invoice_number}.pdf", "application/pdf", await documents.of(run.db, invoice))
     subject = f"Invoice {invoice.invoice_number} from {office.business_name}"
     return Message(to, subject, text, str(run.task_id), attachments=(paper,))
 

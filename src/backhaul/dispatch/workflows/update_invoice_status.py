@@ -52,4 +52,4 @@ async def save_void(tx: Tx, form: OneInvoice, by: Actor) -> Saved:
 # ── Background: its own paper, beside the one that somebody may have been sent, which stays as it was made ──
 @void_invoice.background(once_per="invoice_id", label="Draw the void invoice")
 async def draw_void_invoice(run: Run[Office], invoice_id: UUID) -> dict[str, Any]:
-    return {"bytes": len(await documents.of(run.db, invoice_id))}
+    return {"bytes": len(await documents.of(run.db, await invoices.get(run.db, invoice_id)))}
