@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from backhaul.dispatch.wall_time import office_day, office_moment
 from tests.browser.conftest import People
@@ -125,6 +126,63 @@ async def test_a_text_that_may_have_been_sent_is_looked_for_in_quo_and_said_to_h
     await expect(doubt).to_have_count(0)
     await expect(reminders.get_by_role("heading", name="Reminders")).to_be_focused()
     await expect(reminders).to_contain_text("No text of the trips ahead needs anybody.")
+
+
+async def test_what_is_told_of_a_text_outlasts_what_else_is_heard_of_and_is_asked_once(
+    person: People, portal: Portal, soon: Soon
+) -> None:
+    with portal.database() as database:
+        for kind in ("booked", "reminder"):
+            (text,) = database.execute(
+                "select m.id from public.appointments a cross join lateral private.intend_message("
+                "a.id, 'client', a.client_id, %s, a.pickuptime, 0, '+19025550144', 'hash') m where a.id = %s",
+                [kind, soon.trip],
+            ).fetchone() or (None,)
+            database.execute("select private.settle_message(%s, 'unknown', null, 'Quo gave no answer.')", [text])
+    one = await person()
+    await one.come_back("agent")
+    answered = asyncio.Event()
+    asked: list[str] = []
+
+    async def somebody_was_first(route: Route) -> None:
+        asked.append(route.request.url)
+        await answered.wait()
+        await route.fulfill(status=409, json={"success": False, "message": "Somebody has seen to it"})
+
+    await one.page.route("**/mark-message-sent", somebody_was_first)
+    doubts = one.page.locator("#reminders .side-list li", has_text=soon.client).filter(has_text="Look in Quo")
+    await expect(doubts).to_have_count(2)
+    link = doubts.last.get_by_role("link", name=soon.client)
+    await link.focus()
+    assign(portal, soon)  # the day is drawn anew
+    await expect(one.page.locator(".day-trips li", has_text=soon.client)).to_contain_text("Dana")
+    await expect(link).to_be_focused()
+    arrived = doubts.last.get_by_role("button", name="They have it")
+    await arrived.focus()
+    await one.press("Enter")
+    assign(portal, soon, off=True)
+    await expect(one.page.locator(".day-trips li", has_text=soon.client)).not_to_contain_text("Dana")
+    await expect(arrived).to_have_attribute("aria-disabled", "true")
+    await one.press("Enter")
+    answered.set()
+    await expect(doubts.last.locator(".problem")).to_contain_text("Somebody has seen to it")
+    await expect(arrived).to_be_focused()
+    assert len(asked) == 1
+
+    async def looked_for(route: Route) -> None:
+        said = await (await route.fetch()).json()
+        for text in said["reminders"]["to_look_at"]:
+            text["under_way"] = True
+        await route.fulfill(json=said)
+
+    await one.page.route("**/get-dashboard", looked_for)
+    await one.page.reload()
+    waits = one.page.locator("#reminders .side-list li", has_text="It is being looked for once more.").filter(
+        has_text=soon.client
+    )
+    await expect(waits).to_have_count(2)
+    await expect(waits.get_by_role("button")).to_have_count(0)
+    await one.page.unroute_all(behavior="wait")
 
 
 async def test_a_supervisor_is_led_to_the_board(person: People) -> None:
