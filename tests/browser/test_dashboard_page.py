@@ -264,17 +264,42 @@ async def test_time_off_that_cannot_be_read_says_why_and_an_account_that_is_nobo
     await one.keep_session(soon.driver_user)
     await one.page.route("**/get-driver-schedule", lambda route: route.abort())
     await one.open("dashboard.html")
-    off = one.page.locator("#ownTimeOff")
+    off = one.page.locator("#ownTimeOffCard")
     await expect(off).to_contain_text("The server cannot be reached")
     await expect(one.page.locator("#enterTimeOffBtn")).to_be_hidden()
+    again = off.get_by_role("button", name="Try again")
+    await again.focus()
+    async with one.page.expect_event("requestfailed"):
+        await one.press("Enter")
+    await expect(again).to_be_focused()
     await one.page.unroute("**/get-driver-schedule")
-    await off.get_by_role("button", name="Try again").click()
-    await expect(off).to_have_text("None from today on.")
+    await one.press("Enter")
+    await expect(off).to_contain_text("None from today on.")
+    await expect(off.locator(".problem")).to_have_count(0)
+    await expect(off.get_by_role("button", name="Enter time off")).to_be_focused()
     name = f"n{uuid4().hex[:6]}"
     portal.person(name, "driver")
     await nobody.come_back(name)
     await expect(nobody.page.locator("#ownTimeOff")).to_contain_text("has not linked this account to a driver yet")
     await expect(nobody.page.locator("#ownTimeOff").get_by_role("button")).to_have_count(0)
+
+
+async def test_time_off_that_the_office_has_changed_is_not_changed_back_by_a_form_opened_before(
+    person: People, portal: Portal, soon: Soon
+) -> None:
+    day = str(office_day(datetime.now(UTC)) + timedelta(days=3))
+    said = {"entry_type": "time_off", "start_date": day, "end_date": day, "all_day": True}
+    made = portal.ask("admin", "POST", "/webhook/create-driver-time-off", said | {"driver_id": soon.driver, "reason": "Knee"})
+    one = await person()
+    await one.come_back(soon.driver_user)
+    entry, form = one.page.locator("#ownTimeOff .off-line"), one.page.locator("#timeOffForm")
+    await entry.get_by_role("button", name="Change").click()
+    await one.press("Escape")
+    portal.ask("admin", "POST", "/webhook/update-driver-time-off", said | {"id": made["data"]["time_off"]["id"], "reason": "Hip"})
+    await one.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when the page is seen again
+    await expect(entry).to_contain_text("Hip")
+    await entry.get_by_role("button", name="Change").click()
+    await expect(form.get_by_label("Reason")).to_have_value("Hip")
 
 
 async def test_a_day_that_cannot_be_read_says_why_and_offers_to_try_again(person: People) -> None:
