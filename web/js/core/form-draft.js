@@ -110,7 +110,7 @@ const FormDraft = (() => {
   function isKept(one) {
     return (
       one.name &&
-      one.willValidate &&
+      (one.willValidate || one.hasAttribute("data-held")) &&
       !["password", "file", "hidden", "submit", "button", "reset"].includes(one.type) &&
       !SECRET.test(`${one.name} ${one.id} ${one.autocomplete}`)
     )
