@@ -65,6 +65,11 @@ class RealtimeStandIn:
         for line, (_, topic) in list(self._listeners.items()):
             await _send(line, None, None, topic, "postgres_changes", {"ids": [_IDS[table]], "data": change})
 
+    async def listen_anew(self) -> None:
+        """The database side was lost and is there again, on the same channel: it says so, and not what it has missed."""
+        for line, (join_ref, topic) in list(self._listeners.items()):
+            await _system(line, join_ref, topic, "ok", "Subscribed to PostgreSQL")
+
     async def hang_up(self, why: str) -> None:
         """As at the end of a token that was not renewed: a system error, then the channel is closed."""
         for line, (join_ref, topic) in list(self._listeners.items()):

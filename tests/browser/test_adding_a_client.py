@@ -126,12 +126,23 @@ async def test_a_form_on_its_way_stays_open_until_the_server_has_answered_it(per
     await agent.press("Escape", "Escape")
     await dialog.get_by_role("button", name="Not now").click(force=True)
     await expect(dialog).to_be_visible()
+    name, usual = dialog.get_by_label("Last name", exact=True), dialog.get_by_label("Usual clinic")
+    await name.focus()
+    await agent.page.keyboard.type("too late")
+    await expect(name).to_have_value("Line")
+    await expect(name).to_be_focused()
+    await usual.focus()
+    await agent.press("ArrowDown", "i")
+    await expect(usual).to_have_value("")
+    assert await agent.inaccessible() == []
     answered.set()
     await expect(agent.page.locator("#clientRows").get_by_text(number)).to_be_visible()
     await expect(dialog).to_be_hidden()
     await agent.page.get_by_role("button", name="Add client").click()
     await expect(dialog.get_by_role("button", name="Save client")).to_be_visible()
-    await expect(dialog.get_by_label("Last name", exact=True)).to_have_value("")
+    await expect(name).to_have_value("")
+    await expect(name).to_be_editable()
+    await expect(usual).not_to_have_attribute("aria-disabled", "true")
     await agent.press("Escape")
     await expect(dialog).to_be_hidden()
 
@@ -221,6 +232,10 @@ async def test_clinics_are_ticked_by_the_keyboard_and_the_usual_one_is_measured_
     )
     await agent.press("Tab", "Space")
     await expect(boxes.first).to_be_checked()
+    for _ in range(2):  # what is given back is kept again
+        await agent.page.reload()
+        await expect(form).to_contain_text("Restored what you had typed.")
+        await expect(boxes.first).to_be_checked()
     ticked, usual = [await boxes.nth(place).get_attribute("value") for place in (0, 1)]
     await form.get_by_label("Usual clinic").select_option(usual)
     assert await agent.inaccessible() == []

@@ -83,7 +83,7 @@ async def test_settings_are_changed_refused_at_their_field_and_saved_and_nothing
 # ── Messages ──
 
 
-async def test_what_is_typed_while_the_settings_are_on_their_way_is_not_taken_for_saved(person: People) -> None:
+async def test_settings_on_their_way_cannot_be_changed_until_they_are_saved(person: People) -> None:
     page = (await at(person, "settings")).page
     answered = asyncio.Event()
 
@@ -95,11 +95,46 @@ async def test_what_is_typed_while_the_settings_are_on_their_way_is_not_taken_fo
     await setting(page, "Business name").fill("Rural Rides")
     await page.get_by_role("button", name="Save settings").click()
     await expect(page.get_by_role("button", name="Saving…")).to_be_visible()
-    await setting(page, "Latest reminder").fill("19:30")
+    await expect(setting(page, "Latest reminder")).not_to_be_editable()
+    await setting(page, "Send notices").press("Space")
+    await page.get_by_text("Send notices").click(force=True)
+    await expect(setting(page, "Send notices")).to_be_checked()
     answered.set()
     await expect(page.locator("#settingsSaved")).not_to_be_empty()
+    await expect(page.locator("#settingsUnsaved")).to_have_text("")
+    await setting(page, "Latest reminder").fill("19:30")
     await expect(page.locator("#settingsUnsaved")).to_have_text("Not saved yet: Latest reminder")
-    await expect(setting(page, "Latest reminder")).to_have_value("19:30")
+
+
+async def test_an_answer_about_some_words_is_not_told_under_others_chosen_meanwhile(person: People) -> None:
+    page = (await at(person, "messages&message=client-reminder")).page
+    words, saved, mine = page.get_by_label("Words"), page.locator("#messageSaved"), page.locator("[data-message=client-reminder]")
+    other = page.locator("[data-message=driver-assigned]")
+    answered = asyncio.Event()
+    refuses = True
+
+    async def take_long(route: Route) -> None:
+        await answered.wait()
+        if refuses:
+            await route.fulfill(status=400, json={"success": False, "message": "Not these words"})
+        else:
+            await route.continue_()
+
+    await page.route("**/update-message-template", take_long)
+    for refuses in (True, False):
+        answered.clear()
+        await words.fill("Be ready at {pickup_time}")
+        await page.get_by_role("button", name="Save these words").click()
+        await other.click()
+        async with page.expect_response("**/update-message-template"):
+            answered.set()
+        await expect(page.get_by_role("button", name="Save these words")).to_be_visible()
+        await expect(page.locator("#messageForm .problem")).to_have_count(0)
+        await expect(saved).to_be_empty()
+        await expect(mine.get_by_text("Not saved")).to_have_count(1 if refuses else 0)
+        await mine.click()
+        await expect(words).to_have_value("Be ready at {pickup_time}")
+        await expect(page.locator("#messageForm .problem")).to_have_count(1 if refuses else 0)
 
 
 async def test_words_are_written_with_chips_seen_filled_in_counted_and_brought_back(person: People) -> None:

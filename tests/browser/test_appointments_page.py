@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import Locator, Route, expect
 
 from backhaul.dispatch.wall_time import office_day
 from tests.browser.conftest import Faults, People
@@ -145,7 +146,14 @@ async def test_an_agents_edit_sends_what_was_changed_and_keeps_it_when_somebody_
     await expect(form(one).get_by_label("Notes (optional)", exact=True)).to_be_focused()
     await form(one).get_by_role("button", name="Save changes").click()
     await expect(form(one).locator(".form-summary")).to_contain_text("Ada Admin saved it on")
-    await form(one).locator("#tripNews").get_by_role("button", name="Load the newer, keep what I typed").click()
+    newer = form(one).locator("#tripNews").get_by_role("button", name="Load the newer, keep what I typed")
+    await newer.focus()
+    portal.ask("agent", "POST", "/webhook/update-appointment", {"id": made["id"], "scheduling_notes": "Call first"})
+    await expect(form(one).locator("#tripNews")).to_contain_text(
+        "You changed this trip just now."
+    )  # a lost answer, for all we know
+    await expect(newer).to_be_focused()
+    await one.press("Enter")
     await expect(form(one).locator("#tripNews")).to_be_empty()
     await expect(form(one).get_by_label("For the driver")).to_have_value("Ring twice")
     await expect(form(one).get_by_label("Notes (optional)", exact=True)).to_have_value("Three stairs")
@@ -154,6 +162,67 @@ async def test_an_agents_edit_sends_what_was_changed_and_keeps_it_when_somebody_
     kept = stored(portal, made["id"])
     assert (kept["notes"], kept["driver_instructions"], kept["customRate"]) == ("Three stairs", "Ring twice", "80.00")
     assert (kept["operation_status"], kept["driver_assigned"], kept["transittime"]) == ("assigned", driver(portal)["id"], 30)
+
+
+async def test_the_newer_of_one_trip_is_not_put_into_the_form_of_another(person: People, portal: Portal) -> None:
+    made, other = trip(portal, f"{FREE}T10:00", notes="One"), trip(portal, f"{FREE}T11:00", notes="Other")
+    one = await person()
+    await one.come_back("supervisor", f"appointments.html?from={FREE}&to={FREE}&id={made['id']}")
+    card, notes = one.page.locator("#tripCard"), form(one).get_by_label("Notes (optional)", exact=True)
+    await card.get_by_role("button", name="Edit").click()
+    portal.ask("admin", "POST", "/webhook/update-appointment", {"id": made["id"], "driver_instructions": "Ring twice"})
+    newer = form(one).get_by_role("button", name="Load the newer, keep what I typed")
+    await expect(newer).to_be_visible()
+    answered = asyncio.Event()
+
+    async def take_long(route: Route) -> None:
+        await answered.wait()
+        await route.continue_()
+
+    await one.page.route(f"**/get-appointment?id={made['id']}", take_long)
+    await newer.click()
+    await one.press("Escape")
+    await row(one, other["who"]).get_by_role("link").click()
+    await expect(card.get_by_role("heading", name=other["who"])).to_be_visible()
+    await card.get_by_role("button", name="Edit").click()
+    async with one.page.expect_response(f"**/get-appointment?id={made['id']}"):
+        answered.set()
+    await expect(notes).to_have_value("Other")
+    await notes.fill("Still the other")
+    await form(one).get_by_role("button", name="Save changes").click()
+    await expect(one.page.locator("#savedNote")).to_have_text("Changed.")
+    assert [stored(portal, each["id"])["notes"] for each in (made, other)] == ["One", "Still the other"]
+
+
+async def test_a_card_drawn_anew_leaves_one_where_one_was_and_a_failed_reading_takes_nothing_away(
+    person: People, portal: Portal
+) -> None:
+    made = trip(portal, f"{FREE}T17:00")
+
+    def change(notes: str) -> None:
+        portal.ask("supervisor", "POST", "/webhook/update-appointment", {"id": made["id"], "notes": notes})
+
+    for step in range(6):
+        change(f"Step {step}")
+    one = await person()
+    await one.come_back("supervisor", f"appointments.html?id={made['id']}")
+    card = one.page.locator("#tripCard")
+    await card.locator("summary", has_text="older").click()
+    phone = card.locator("a[href^='tel:']").first
+    await phone.focus()
+    change("Step 6")
+    await expect(card.locator(".record")).to_contain_text("Step 6")
+    await expect(phone).to_be_focused()
+    await expect(card.locator("details.more")).to_have_attribute("open", "")
+    await one.page.route("**/get-appointment?*", lambda route: route.fulfill(status=503, json={"message": "The office is full"}))
+    change("Step 7")
+    await expect(card.locator(".problem")).to_contain_text("The office is full")
+    await expect(card.locator(".record")).to_contain_text("Step 6")
+    await expect(phone).to_be_focused()
+    await one.page.unroute("**/get-appointment?*")
+    await card.get_by_role("button", name="Try again").click()
+    await expect(card.locator(".record")).to_contain_text("Step 7")
+    await expect(card.locator(".problem")).to_have_count(0)
 
 
 async def test_a_trip_is_cancelled_with_a_reason_taken_up_again_and_archived_with_a_way_back(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from backhaul.dispatch.wall_time import office_day, office_moment
 from tests.browser.conftest import People
@@ -127,6 +128,63 @@ async def test_a_text_that_may_have_been_sent_is_looked_for_in_quo_and_said_to_h
     await expect(reminders).to_contain_text("No text of the trips ahead needs anybody.")
 
 
+async def test_what_is_told_of_a_text_outlasts_what_else_is_heard_of_and_is_asked_once(
+    person: People, portal: Portal, soon: Soon
+) -> None:
+    with portal.database() as database:
+        for kind in ("booked", "reminder"):
+            (text,) = database.execute(
+                "select m.id from public.appointments a cross join lateral private.intend_message("
+                "a.id, 'client', a.client_id, %s, a.pickuptime, 0, '+19025550144', 'hash') m where a.id = %s",
+                [kind, soon.trip],
+            ).fetchone() or (None,)
+            database.execute("select private.settle_message(%s, 'unknown', null, 'Quo gave no answer.')", [text])
+    one = await person()
+    await one.come_back("agent")
+    answered = asyncio.Event()
+    asked: list[str] = []
+
+    async def somebody_was_first(route: Route) -> None:
+        asked.append(route.request.url)
+        await answered.wait()
+        await route.fulfill(status=409, json={"success": False, "message": "Somebody has seen to it"})
+
+    await one.page.route("**/mark-message-sent", somebody_was_first)
+    doubts = one.page.locator("#reminders .side-list li", has_text=soon.client).filter(has_text="Look in Quo")
+    await expect(doubts).to_have_count(2)
+    link = doubts.last.get_by_role("link", name=soon.client)
+    await link.focus()
+    assign(portal, soon)  # the day is drawn anew
+    await expect(one.page.locator(".day-trips li", has_text=soon.client)).to_contain_text("Dana")
+    await expect(link).to_be_focused()
+    arrived = doubts.last.get_by_role("button", name="They have it")
+    await arrived.focus()
+    await one.press("Enter")
+    assign(portal, soon, off=True)
+    await expect(one.page.locator(".day-trips li", has_text=soon.client)).not_to_contain_text("Dana")
+    await expect(arrived).to_have_attribute("aria-disabled", "true")
+    await one.press("Enter")
+    answered.set()
+    await expect(doubts.last.locator(".problem")).to_contain_text("Somebody has seen to it")
+    await expect(arrived).to_be_focused()
+    assert len(asked) == 1
+
+    async def looked_for(route: Route) -> None:
+        said = await (await route.fetch()).json()
+        for text in said["reminders"]["to_look_at"]:
+            text["under_way"] = True
+        await route.fulfill(json=said)
+
+    await one.page.route("**/get-dashboard", looked_for)
+    await one.page.reload()
+    waits = one.page.locator("#reminders .side-list li", has_text="It is being looked for once more.").filter(
+        has_text=soon.client
+    )
+    await expect(waits).to_have_count(2)
+    await expect(waits.get_by_role("button")).to_have_count(0)
+    await one.page.unroute_all(behavior="wait")
+
+
 async def test_a_supervisor_is_led_to_the_board(person: People) -> None:
     one = await person(phone=True)
     await one.come_back("supervisor")
@@ -206,12 +264,19 @@ async def test_time_off_that_cannot_be_read_says_why_and_an_account_that_is_nobo
     await one.keep_session(soon.driver_user)
     await one.page.route("**/get-driver-schedule", lambda route: route.abort())
     await one.open("dashboard.html")
-    off = one.page.locator("#ownTimeOff")
+    off = one.page.locator("#ownTimeOffCard")
     await expect(off).to_contain_text("The server cannot be reached")
     await expect(one.page.locator("#enterTimeOffBtn")).to_be_hidden()
+    again = off.get_by_role("button", name="Try again")
+    await again.focus()
+    async with one.page.expect_event("requestfailed"):
+        await one.press("Enter")
+    await expect(again).to_be_focused()
     await one.page.unroute("**/get-driver-schedule")
-    await off.get_by_role("button", name="Try again").click()
-    await expect(off).to_have_text("None from today on.")
+    await one.press("Enter")
+    await expect(off).to_contain_text("None from today on.")
+    await expect(off.locator(".problem")).to_have_count(0)
+    await expect(off.get_by_role("button", name="Enter time off")).to_be_focused()
     name = f"n{uuid4().hex[:6]}"
     portal.person(name, "driver")
     await nobody.come_back(name)
@@ -219,10 +284,29 @@ async def test_time_off_that_cannot_be_read_says_why_and_an_account_that_is_nobo
     await expect(nobody.page.locator("#ownTimeOff").get_by_role("button")).to_have_count(0)
 
 
+async def test_time_off_that_the_office_has_changed_is_not_changed_back_by_a_form_opened_before(
+    person: People, portal: Portal, soon: Soon
+) -> None:
+    day = str(office_day(datetime.now(UTC)) + timedelta(days=3))
+    said = {"entry_type": "time_off", "start_date": day, "end_date": day, "all_day": True}
+    made = portal.ask("admin", "POST", "/webhook/create-driver-time-off", said | {"driver_id": soon.driver, "reason": "Knee"})
+    one = await person()
+    await one.come_back(soon.driver_user)
+    entry, form = one.page.locator("#ownTimeOff .off-line"), one.page.locator("#timeOffForm")
+    await entry.get_by_role("button", name="Change").click()
+    await one.press("Escape")
+    portal.ask("admin", "POST", "/webhook/update-driver-time-off", said | {"id": made["data"]["time_off"]["id"], "reason": "Hip"})
+    await one.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when the page is seen again
+    await expect(entry).to_contain_text("Hip")
+    await entry.get_by_role("button", name="Change").click()
+    await expect(form.get_by_label("Reason")).to_have_value("Hip")
+
+
 async def test_a_day_that_cannot_be_read_says_why_and_offers_to_try_again(person: People) -> None:
     one = await person()
     await one.keep_session("agent")
     await one.page.route("**/get-dashboard", lambda route: route.abort())
+    await one.page.route("**/events", lambda route: route.abort())  # once changes are heard the day is read by itself
     await one.open("dashboard.html")
     await expect(one.page.locator("#dayProblem")).to_contain_text("The server cannot be reached")
     await one.page.unroute("**/get-dashboard")

@@ -157,6 +157,9 @@ async def test_on_supabase_a_trip_that_somebody_else_booked_shows_and_a_driver_h
         (row,) = database.execute("select to_jsonb(a) from public.appointments a where id = %s", [trip]).fetchone() or ({},)
     await supabase.realtime.update(row, "appointments")
     await expect(page.locator("#tripTable")).to_contain_text("Rhea Realtime")
+    portal.ask("supervisor", "POST", "/webhook/save-appointment", form | {"appointmentDateTime": "2027-03-10T10:00"})
+    await supabase.realtime.listen_anew()  # what came between is told nobody
+    await expect(page.locator("#tripTable").get_by_text("Rhea Realtime")).to_have_count(2)
 
     portal.person("rita", "driver")
     await supabase.enter(driver, name="rita")

@@ -81,7 +81,7 @@ const Changes = (() => {
       el("h3", { id: "changesTitle" }, "Changes", !hasFeaturePermission("canSeeAllFailedTasks") && el("span", { class: "quiet" }, " yours")),
       el("ol", { class: "history" }, recent.map(item)),
       older.length > 0 &&
-        el("details", { class: "more" }, el("summary", {}, `${older.length} older`), el("ol", { class: "history" }, older.map(item))),
+        el("details", { class: "more" }, el("summary", { "data-focus": "older" }, `${older.length} older`), el("ol", { class: "history" }, older.map(item))),
       hasPageAccess("audit") && el("p", { class: "small" }, el("a", { href: logOf(type, id) }, "All of it in the audit log")),
     )
   }

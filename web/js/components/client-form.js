@@ -55,6 +55,7 @@ const ClientForm = (() => {
       if (Object.hasOwn(TIDY, target.name) && target.value.trim() !== "") target.value = TIDY[target.name](target.value)
     })
     dialog.addEventListener("close", draft.keep)
+    if (FormDraft.holds(form)) offerClinics() // the form may stand open already, and what was ticked waits for its boxes
   }
 
   /** A new client. What was typed before and not saved is still there. */
@@ -138,6 +139,7 @@ const ClientForm = (() => {
       offer(editing)
       byId("primaryClinicId").value = chosen
     })
+    FormDraft.restoreLate(byId("addClientForm")) // of a new one: while one is corrected the form has no draft
   }
 
   /** Drawn once, so that what is ticked stays while the form is open; a reset of the form takes the ticks away. */

@@ -15,6 +15,10 @@ const DayCard = (() => {
   let isWhole = false
   let asking = new AbortController()
   let answered = ""
+  /** The texts for which something is being asked of the server, and what was refused, by text: a drawing meanwhile loses neither. */
+  const underWay = new Set()
+  /** @type {Map<string, any>} */
+  const refusals = new Map()
   /** @type {any} */
   let day = null
 
@@ -63,7 +67,13 @@ const DayCard = (() => {
     renew("dayNumbers", numbers(day.numbers))
     renew("dayToClose", hasFeaturePermission("canSetTripStatus") && toClose(day.numbers.not_closed))
     renew("tomorrow", tomorrow())
-    KeepFocus.during(byId("reminders"), () => fill(byId("reminders"), reminders()), () => byId("reminders").querySelector("h2"))
+    drawReminders()
+  }
+
+  /** The focus goes to no other text's button: a second Enter would say of it what nobody has looked up. */
+  function drawReminders() {
+    const place = byId("reminders")
+    KeepFocus.byName(place, () => fill(place, reminders()), () => place.querySelector("h2"))
   }
 
   /** @param {string} id @param {...any} content */
@@ -211,7 +221,7 @@ const DayCard = (() => {
     const said = day.reminders
     const sent = said.sent_today > 0 ? `${said.sent_today} sent today` : "None sent today"
     return [
-      el("h2", { tabindex: -1 }, "Reminders"),
+      el("h2", { tabindex: -1, "data-focus": "reminders" }, "Reminders"),
       el("p", { class: "quiet" }, said.on ? `${sent}, ${said.waiting} to go out for the trips ahead.` : "They are switched off in the settings."),
       unsettled("May have been sent", said.to_look_at.filter(({ state }) => state === "unknown")),
       unsettled("Did not arrive", said.to_look_at.filter(({ state }) => state === "refused")),
@@ -233,47 +243,60 @@ const DayCard = (() => {
       el(
         "div",
         {},
-        el("a", { href: `appointments.html?id=${encodeURIComponent(one.appointment_id)}` }, one.recipient ?? "Somebody"),
+        el("a", { href: `appointments.html?id=${encodeURIComponent(one.appointment_id)}`, "data-focus": `open-${one.id}` }, one.recipient ?? "Somebody"),
         el("span", { class: "quiet" }, ` ${says.filter(Boolean).join(" ")}`),
-        one.state === "unknown" && inDoubt(one),
+        one.under_way ? el("p", { class: "todo" }, "It is being looked for once more.") : one.state === "unknown" && inDoubt(one),
       ),
     )
   }
 
   /** Only Quo knows; so a person looks there, and says what they found. */
   function inDoubt(one) {
-    const problem = el("div")
+    const refusal = refusals.get(one.id)
     const not = one.task_id ? "If not, send it again: it looks once more, then sends." : "If not, tell them another way."
     return [
       el("p", { class: "todo" }, `Look in Quo, at ${Format.phone(one.to_number)}, for a text of about ${Format.time(one.created_at)}. If it is there, they have it. ${not}`),
       el(
         "div",
         { class: "side-acts" },
-        act(one, "They have it", problem, () => APIClient.post("/mark-message-sent", { id: one.id }), "Noted: they have it."),
-        one.task_id && act(one, "Send again", problem, () => APIClient.post("/retry-task", { task_id: one.task_id }), "It is looked for once more, then sent."),
+        act(one, "They have it", () => APIClient.post("/mark-message-sent", { id: one.id }), "Noted: they have it."),
+        one.task_id && act(one, "Send again", () => APIClient.post("/retry-task", { task_id: one.task_id }), "It is looked for once more, then sent."),
       ),
-      problem,
+      refusal && Dom.problem(refusal),
     ]
   }
 
-  function act(one, label, problem, ask, done) {
-    const who = one.recipient ?? "somebody"
-    const button = el("button", { type: "button", class: "btn btn-sm btn-soft", "data-action": `${one.id} ${label}`, "aria-label": `${label}: ${one.kind} to ${who}`, onclick: run }, label)
+  function act(one, label, ask, done) {
     async function run() {
-      if (button.getAttribute("aria-disabled") === "true") return
-      button.setAttribute("aria-disabled", "true")
-      fill(problem)
+      if (underWay.has(one.id)) return
+      underWay.add(one.id)
+      refusals.delete(one.id)
+      drawReminders()
       try {
         await ask()
         Dom.announce(done)
         await read()
       } catch (error) {
-        fill(problem, Dom.problem(error))
+        if (!(error instanceof APIError)) throw error
+        refusals.set(one.id, error)
+        if (error.status === 404 || error.status === 409) await read() // somebody else has seen to it
       } finally {
-        button.removeAttribute("aria-disabled")
+        underWay.delete(one.id)
+        drawReminders()
       }
     }
-    return button
+    return el(
+      "button",
+      {
+        type: "button",
+        class: "btn btn-sm btn-soft",
+        "data-focus": `${one.id} ${label}`,
+        "aria-disabled": underWay.has(one.id) ? "true" : null,
+        "aria-label": `${label}: ${one.kind} to ${one.recipient ?? "somebody"}`,
+        onclick: run,
+      },
+      label,
+    )
   }
 
   function next(reminder) {

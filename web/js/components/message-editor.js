@@ -22,14 +22,16 @@ const MessageEditor = (() => {
   /** @type {any} the template as it is saved */
   let template = null
   let onTyped = (_text) => {}
-  let onSaved = (_template) => {}
+  let onSaved = (_template, _body) => true
+  /** What was refused while another template was in the editor, by id: told when it is chosen again. @type {Map<string, () => void>} */
+  const untold = new Map()
   let asked = 0
   let timer = 0
 
   // What was typed before the session ended is given back under this name, before anything is read.
   byId("messageForm").dataset.draft = `message-${new URLSearchParams(location.search).get("message") ?? "client-booked"}`
 
-  /** @param {{onTyped: (text: string) => void, onSaved: (template: any) => void}} options */
+  /** @param {{onTyped: (text: string) => void, onSaved: (template: any, body: string) => boolean}} options */
   function init(options) {
     ;({ onTyped, onSaved } = options)
     const form = byId("messageForm")
@@ -38,6 +40,7 @@ const MessageEditor = (() => {
       read: () => ({ audience: template.audience, kind: template.kind, body: typed() }),
       send: (body, once) => APIClient.post("/update-message-template", body, once),
       done: saved,
+      refused,
     })
     byId("messageBody").addEventListener("input", hear)
     form.addEventListener("reset", () => setTimeout(hear)) // what was restored is discarded; the field goes back after this event
@@ -67,8 +70,10 @@ const MessageEditor = (() => {
     FormFaults.clear(byId("messageForm"))
     fill(byId("messageSaved"))
     if (draft === undefined) tell(shown.preview)
-    else preview()
+    else preview({ clears: !untold.has(id) })
     look()
+    if (draft !== undefined) untold.get(id)?.()
+    untold.delete(id)
   }
 
   /** @returns {string} what the field holds */
@@ -101,7 +106,7 @@ const MessageEditor = (() => {
     onTyped(typed())
     look()
     clearTimeout(timer)
-    timer = setTimeout(preview, PAUSE_MS)
+    timer = setTimeout(() => preview(), PAUSE_MS)
   }
 
   function look() {
@@ -113,7 +118,8 @@ const MessageEditor = (() => {
 
   // ── What it comes to ──
 
-  async function preview() {
+  /** clears: with words that can be filled in, a fault of those before is over */
+  async function preview({ clears = true } = {}) {
     asked += 1
     const mine = asked
     const { audience, kind } = template
@@ -121,7 +127,7 @@ const MessageEditor = (() => {
     try {
       const answer = await APIClient.post("/preview-message-template", { audience, kind, body: typed() })
       if (mine !== asked) return
-      FormFaults.clear(byId("messageForm"))
+      if (clears) FormFaults.clear(byId("messageForm"))
       tell(answer.preview)
     } catch (error) {
       if (mine !== asked) return
@@ -146,10 +152,18 @@ const MessageEditor = (() => {
     fill(byId("messageCost"), el("p", { class: "fault" }, icon("exclamation-circle"), el("span", {}, text)))
   }
 
-  function saved(answer) {
-    onSaved(answer.template)
+  function saved(answer, { body }) {
+    if (!onSaved(answer.template, body)) return
     FormDraft.forget(byId("messageForm"))
     fill(byId("messageSaved"), el("p", { class: "saved" }, icon("check-lg"), el("span", {}, answer.message)))
+  }
+
+  /** A refusal stands with the words it is about, see form-sending.js. */
+  function refused(error, show, { audience, kind }) {
+    const id = `${audience}-${kind}`
+    if (id === draftName()) return show()
+    untold.set(id, show)
+    Dom.announce(`The words you left were not saved. ${error.what ?? error.message}`)
   }
 
   return Object.freeze({ init, chips, open, typed, draftName })

@@ -125,11 +125,14 @@ const MessageTemplates = (() => {
     draw()
   }
 
-  function saved(template) {
+  /** Another may have been chosen meanwhile, and what is typed there stays. @returns {boolean} whether it is the one in the editor */
+  function saved(template, body) {
     const id = idOf(template)
-    drafts.delete(id)
+    if (drafts.get(id) === body) drafts.delete(id)
     templates = templates.map((one) => (idOf(one) === id ? template : one))
     if (open === id) choose(id)
+    else draw()
+    return open === id
   }
 
   return Object.freeze({ show })

@@ -32,8 +32,11 @@ const OwnTimeOff = (() => {
       const { data } = await APIClient.get("/get-driver-schedule", { signal })
       if (signal.aborted) return
       byId("enterTimeOffBtn").hidden = false
-      if (JSON.stringify(data.time_off) !== JSON.stringify(shown?.time_off) || byId("ownTimeOff").querySelector(".problem")) draw(data)
+      if (JSON.stringify(data.time_off) !== JSON.stringify(shown?.time_off)) draw(data)
       shown = data
+      const isHere = byId("ownTimeOffProblem").contains(document.activeElement)
+      fill(byId("ownTimeOffProblem"))
+      if (isHere) byId("enterTimeOffBtn").focus({ preventScroll: true })
     } catch (error) {
       if (!signal.aborted) showProblem(error)
     }
@@ -48,15 +51,17 @@ const OwnTimeOff = (() => {
 
   /** What is shown stays. An account that is nobody's yet has nothing to try again. */
   function showProblem(error) {
-    const place = byId("ownTimeOff")
+    const [place, problem] = [byId("ownTimeOff"), byId("ownTimeOffProblem")]
     if (place.querySelector(".loading")) fill(place)
-    place.querySelector(".problem")?.remove()
     if (error.code === NOBODY) {
+      shown = null
+      fill(problem)
       byId("enterTimeOffBtn").hidden = true
       fill(place, el("p", { class: "quiet" }, "The office has not linked this account to a driver yet. Please ask them to."))
       return
     }
-    place.prepend(Dom.problem(error, el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: read }, "Try again")))
+    const again = el("button", { type: "button", class: "btn btn-sm btn-soft", "data-focus": "again", onclick: read }, "Try again")
+    KeepFocus.byName(problem, () => fill(problem, Dom.problem(error, again)))
   }
 
   async function done(answer, undo = undefined) {

@@ -7,6 +7,8 @@
 const RecordCard = (() => {
   const { el, icon, fill, byId } = Dom
   const SOON_MS = 150
+  /** So long a drawing is true whose record has not changed: some of what is shown depends on the time of day. */
+  const TRUE_MS = 60_000
   const PAGE_TITLE = document.title
 
   /**
@@ -16,7 +18,7 @@ const RecordCard = (() => {
    * }} options
    *   place: the id of its element; what: "the client"; read: answers what draw is to have, with the record's `tasks`; draw: the title, then what is
    *   under it; heading: stands there until a title is known; named: goes before the page's title; acts: stand before Close; onRead: each answer, once
-   *   it is drawn; keepsOffline: what is shown stays when the connection is lost
+   *   it is drawn; keepsOffline: a lost connection is not told here, as the header shows it
    */
   function make({ place, what, read: ask, draw, onClose, heading, named, acts, onRead, keepsOffline = false }) {
     /** @type {string|null} */
@@ -27,6 +29,9 @@ const RecordCard = (() => {
     let note = null
     /** @type {any} */
     let data = null
+    const NOTHING = Object.freeze({ text: "", note: null, at: 0 })
+    /** What is drawn, record and failed reading as text; and when. */
+    let drawn = NOTHING
 
     /**
      * @param {string} id
@@ -92,7 +97,7 @@ const RecordCard = (() => {
         const answer = await ask(shownId)
         if (mine !== asked) return null
         data = answer
-        drawData()
+        if (textOf() !== drawn.text || note !== drawn.note || Date.now() - drawn.at > TRUE_MS) drawData()
         onRead?.(data)
       } catch (error) {
         if (mine !== asked) return null
@@ -103,26 +108,47 @@ const RecordCard = (() => {
 
     // ── Drawing ──
 
-    function drawData() {
+    /** @param {any} [failed] why it could not be read again */
+    function drawData(failed = null) {
       if (named) document.title = `${named(data)} · ${PAGE_TITLE}`
-      lay(...draw(data, note))
+      const [title, ...content] = draw(data, note)
+      lay(title, failed && problem(failed), ...content)
+      drawn = { text: textOf(failed), note, at: Date.now() }
     }
 
+    function textOf(failed = null) {
+      return JSON.stringify([data, failed && [failed.status, failed.message]])
+    }
+
+    /** What is shown stays, unless it is gone or no longer theirs to see. */
     function refused(error) {
-      if (keepsOffline) {
-        if (data && error.status === 0) return // the header shows a lost connection
-        data = null
+      if (data && ![403, 404].includes(error.status)) {
+        if (keepsOffline && error.status === 0) return
+        if (textOf(error) !== drawn.text || note !== drawn.note) drawData(error)
+        return
       }
-      const again = el("button", { type: "button", class: "btn btn-sm btn-soft", onclick: () => read() }, "Try again")
-      lay(heading && el("h2", {}, heading), Dom.problem(error, again))
+      data = null
+      lay(heading && el("h2", {}, heading), problem(error))
+    }
+
+    function problem(error) {
+      return Dom.problem(error, el("button", { type: "button", class: "btn btn-sm btn-soft", "data-focus": "again", onclick: () => read() }, "Try again"))
     }
 
     function lay(title, ...content) {
       const card = byId(place)
+      drawn = NOTHING
       const close = el("button", { type: "button", class: "btn btn-sm btn-quiet", "data-focus": "close", onclick: () => onClose() }, icon("x-lg"), "Close")
-      const key = card.contains(document.activeElement) ? document.activeElement.closest("[data-focus]")?.dataset.focus : null
-      fill(card, el("header", { class: "client-head" }, el("div", {}, title), el("div", { class: "client-acts" }, data && acts?.(data), close)), ...content)
-      if (key) (find(key) ?? card).focus({ preventScroll: true })
+      const head = el("header", { class: "client-head" }, el("div", {}, title), el("div", { class: "client-acts" }, data && acts?.(data), close))
+      const opened = [...card.querySelectorAll("details[open] > summary[data-focus]")].map((one) => one.dataset.focus)
+      KeepFocus.byName(
+        card,
+        () => {
+          fill(card, head, ...content)
+          for (const key of opened) find(key)?.closest("details")?.setAttribute("open", "")
+        },
+        () => card,
+      )
     }
 
     function find(key) {

@@ -32,8 +32,8 @@ const TimeOffForm = (() => {
   /** @param {any} driver whose @param {any} [entry] the one to change */
   function open(driver, entry = null) {
     const form = byId("timeOffForm")
-    // what was typed and refused is still there when the same is opened again
-    if (about.driver?.id !== driver.id || about.entry?.id !== entry?.id) lay(form, entry)
+    // what was typed and refused is still there when the same is opened again, unless somebody has changed it meanwhile
+    if (about.driver?.id !== driver.id || JSON.stringify(about.entry) !== JSON.stringify(entry)) lay(form, entry)
     about = { driver, entry }
     offerTimes()
     const whose = isOwn ? "your time off" : `time off of ${driver.name}`

@@ -114,7 +114,7 @@ const TripForm = (() => {
     byId("tripFormTitle").textContent = trip ? `Edit ${TripWords.who(trip)}` : "Book a trip"
     byId("tripFormFoot").textContent = trip ? "Only what it makes necessary follows in the background." : "Calendar and texts follow in the background."
     FormSending.begin(formNode(), trip ? "Save changes" : "Book")
-    fill(byId("tripNews"))
+    tell(null)
     modal().showModal()
     TripSketch.soon()
   }
@@ -227,12 +227,21 @@ const TripForm = (() => {
     if (!id || !modal().open || isBusy()) return
     const newer = await APIClient.get(`/get-appointment?id=${encodeURIComponent(id)}`).catch((error) => ({ error }))
     if (editing?.id !== id || isBusy()) return
-    if (newer.error?.status === 404) return fill(byId("tripNews"), news("This trip has been deleted."))
+    if (newer.error?.status === 404) return tell("gone", news("This trip has been deleted."))
     if (newer.error || newer.appointment.version === editing.version) return
     const { last_change: last } = newer
-    const who = last && (last.mine ? "You, in another window," : last.user_name)
+    // "You" alone: it may have been another window, or this one, whose answer was lost.
+    const who = last && (last.mine ? "You" : last.user_name)
     const said = who ? [`${who} changed this trip `, Dom.ago(last.created_at), ". "] : "This trip has changed. "
-    fill(byId("tripNews"), news([said, "What you typed is still here."], newerButton()))
+    tell(String(newer.appointment.version), news([said, "What you typed is still here."], newerButton()))
+  }
+
+  /** @param {string|null} what so that the same is not told twice @param {...Node} content */
+  function tell(what, ...content) {
+    const place = byId("tripNews")
+    if (what !== null && place.dataset.told === what) return
+    place.dataset.told = what ?? ""
+    KeepFocus.byName(place, () => fill(place, ...content))
   }
 
   function news(text, ...ways) {
@@ -251,8 +260,10 @@ const TripForm = (() => {
 
   /** What was not typed here becomes as it is stored now; what was typed stays, and is what will be sent. */
   async function takeNewer() {
+    const { id } = editing
     try {
-      const { appointment: newer } = await APIClient.get(`/get-appointment?id=${encodeURIComponent(editing.id)}`)
+      const { appointment: newer } = await APIClient.get(`/get-appointment?id=${encodeURIComponent(id)}`)
+      if (editing?.id !== id) return // another is in the form by now
       const mine = change()
       const { values, times } = now()
       const stored = TripFields.of(newer)
@@ -263,12 +274,12 @@ const TripForm = (() => {
       base = stored
       lay({ ...stored, ...kept, ...whose }, moved ? times : [TripDates.of(newer.appointmenttime)])
       FormFaults.clear(formNode())
-      fill(byId("tripNews"))
+      tell(null)
       TripSketch.soon()
       byId("saveTripBtn").focus()
       Dom.announce("This is the newer, with what you typed. Look at it, then save.")
     } catch (error) {
-      FormFaults.show(formNode(), {}, error)
+      if (editing?.id === id) FormFaults.show(formNode(), {}, error)
     }
   }
 

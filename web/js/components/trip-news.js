@@ -8,7 +8,6 @@
 const TripNews = (() => {
   const FIRST_MS = 50
   const APART_MS = 600
-  const LIVE = new Set(["stream", "realtime"])
 
   /**
    * @param {{read: () => unknown, concerns?: (trip: {id: string, gone: boolean, days: string[]|null}) => boolean, apartMs?: number}} options
@@ -42,7 +41,7 @@ const TripNews = (() => {
     }
 
     document.addEventListener("trip:changed", (event) => concerns(event.detail.trip) && soon())
-    document.addEventListener("tasks:state", (event) => LIVE.has(event.detail.state) && soon())
+    document.addEventListener("tasks:ready", soon)
     document.addEventListener("visibilitychange", soon)
     return soon
   }

@@ -12,6 +12,8 @@ const FormDraft = (() => {
   const { el, icon } = Dom
   const SECRET = /password|passwd|secret|token|one-time-code|cc-/i
 
+  /** What was kept of fields that are not there yet, by form: see restoreLate. @type {Map<string, Record<string, any>>} */
+  const late = new Map()
   let owner = null
   let ended = false
 
@@ -33,37 +35,58 @@ const FormDraft = (() => {
   }
 
   function keep(form) {
-    const values = Object.fromEntries(
-      fields(form)
-        .filter(isChanged)
-        .map((one) => [nameOf(one), isChoice(one) ? one.checked : one.value]),
-    )
+    const here = fields(form)
+    const typed = here.filter(isChanged).map((one) => [nameOf(one), isChoice(one) ? one.checked : one.value])
+    const awaited = Object.entries(late.get(keyOf(form)) ?? {}).filter(([name]) => !here.some((one) => nameOf(one) === name))
+    const values = Object.fromEntries([...awaited, ...typed])
     if (Object.keys(values).length === 0) sessionStorage.removeItem(keyOf(form))
     else sessionStorage.setItem(keyOf(form), JSON.stringify({ owner, values, open: Boolean(form.closest("dialog")?.open) }))
   }
 
   function forget(form) {
     sessionStorage.removeItem(keyOf(form))
+    late.delete(keyOf(form))
     form.querySelector(".draft-note")?.remove()
   }
 
   // ── Giving back ──
 
   function restore(form, { values, open }) {
-    const restored = []
-    for (const one of [...form.elements]) {
-      if (!isKept(one) || !Object.hasOwn(values, nameOf(one))) continue // asked now: a field before it may have brought it into use
-      restored.push(one)
-      if (isChoice(one)) one.checked = values[nameOf(one)]
-      else choose(one, values[nameOf(one)])
-      one.closest("details")?.setAttribute("open", "")
-      one.dispatchEvent(new Event("change", { bubbles: true }))
-    }
+    const restored = put(form, values)
+    const rest = Object.entries(values).filter(([name]) => !restored.includes(name))
+    if (rest.length > 0) late.set(keyOf(form), Object.fromEntries(rest))
     if (restored.length === 0) return
     const dialog = form.closest("dialog")
     if (open && dialog && !dialog.open) dialog.showModal()
     const note = tell(form)
     if (open) note.focus() // Read aloud, and on top of the form.
+  }
+
+  /** Whether something typed into this form was given back, or waits for its fields. */
+  function holds(form) {
+    return late.has(keyOf(form)) || form.querySelector(".draft-note") !== null
+  }
+
+  /** Fields have come that were not there when the page began. What is kept for none of them is given up. */
+  function restoreLate(form) {
+    const values = late.get(keyOf(form))
+    if (!values) return
+    late.delete(keyOf(form))
+    if (put(form, values).length > 0 && !form.querySelector(".draft-note")) tell(form)
+  }
+
+  /** @returns {string[]} the names of those that are there */
+  function put(form, values) {
+    const restored = []
+    for (const one of [...form.elements]) {
+      if (!isKept(one) || !Object.hasOwn(values, nameOf(one))) continue // asked now: a field before it may have brought it into use
+      restored.push(nameOf(one))
+      if (isChoice(one)) one.checked = values[nameOf(one)]
+      else choose(one, values[nameOf(one)])
+      one.closest("details")?.setAttribute("open", "")
+      one.dispatchEvent(new Event("change", { bubbles: true }))
+    }
+    return restored
   }
 
   /** A list that is still to be filled from the server keeps what was chosen from it. */
@@ -106,11 +129,11 @@ const FormDraft = (() => {
     return [...form.elements].filter(isKept)
   }
 
-  /** A password stays one while it is shown as text. */
+  /** A password stays one while it is shown as text; a field that is held while its form is sent can be typed into otherwise. */
   function isKept(one) {
     return (
       one.name &&
-      one.willValidate &&
+      (one.willValidate || one.hasAttribute("data-held")) &&
       !["password", "file", "hidden", "submit", "button", "reset"].includes(one.type) &&
       !SECRET.test(`${one.name} ${one.id} ${one.autocomplete}`)
     )
@@ -138,5 +161,5 @@ const FormDraft = (() => {
     ended = true
   })
 
-  return Object.freeze({ forget })
+  return Object.freeze({ forget, holds, restoreLate })
 })()

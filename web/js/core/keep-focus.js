@@ -2,7 +2,7 @@
 
 /**
  * Keeps the focus where it was while something is drawn anew: on the same button or link, else at the same place. Without it an event from the server
- * would throw a keyboard user back to the top of the page.
+ * would throw a keyboard user back to the top of the page. The page is not scrolled: whoever reads elsewhere did not ask for this drawing.
  */
 const KeepFocus = (() => {
   /**
@@ -15,7 +15,7 @@ const KeepFocus = (() => {
     const active = /** @type {HTMLElement} */ (document.activeElement)
     const was = root.contains(active) ? place(root, active) : null
     draw()
-    if (was && !active.isConnected) (find(root, was) ?? otherwise()).focus()
+    if (was && !active.isConnected) (find(root, was) ?? otherwise()).focus({ preventScroll: true })
   }
 
   function place(root, active) {
@@ -36,24 +36,24 @@ const KeepFocus = (() => {
   }
 
   /**
-   * Where each link, button and summary has a name of its own, data-focus, or at least an address. The page is not scrolled: whoever reads elsewhere did
-   * not ask for this drawing.
+   * Where each link, button and summary has a name of its own, data-focus, or at least an address.
    * @param {HTMLElement} root what is drawn anew
    * @param {() => void} draw
+   * @param {() => HTMLElement} [otherwise] where the focus goes when nothing of that name is left; else to what stands at its place
    */
-  function byName(root, draw) {
+  function byName(root, draw, otherwise) {
     const active = /** @type {HTMLElement} */ (document.activeElement)
     const at = stops(root).indexOf(active)
     draw()
     if (at < 0 || active.isConnected) return
     const left = stops(root)
     const same = left.find((one) => nameOf(one) === nameOf(active))
-    ;(same ?? left[Math.min(at, left.length - 1)])?.focus({ preventScroll: true })
+    ;(same ?? (otherwise ? otherwise() : left[Math.min(at, left.length - 1)]))?.focus({ preventScroll: true })
   }
 
   /** @returns {HTMLElement[]} */
   function stops(root) {
-    return [...root.querySelectorAll("a[href], button, summary")]
+    return [...root.querySelectorAll("a[href], button, summary, [data-focus]")]
   }
 
   function nameOf(node) {

@@ -69,8 +69,10 @@ const RecordDraft = (() => {
 
     async function takeNewest() {
       const form = byId(id)
+      const asked = editing.id
       try {
-        const record = await newest(editing.id)
+        const record = await newest(asked)
+        if (editing?.id !== asked) return // another is in the form by now
         forget()
         editing = record
         fillIn(record)
@@ -79,7 +81,7 @@ const RecordDraft = (() => {
         byId(first).focus()
         Dom.announce("This is the newest. Make your changes again.")
       } catch (error) {
-        FormFaults.show(form, {}, error)
+        if (editing?.id === asked) FormFaults.show(form, {}, error)
       }
     }
 

@@ -8,6 +8,7 @@
  *   trip:changed  {trip}            {id, gone, days}: a trip this person may see has changed, or is gone from those (live feeds only); trip-news.js
  *   tasks:list    {tasks, source}   the open failures, newest first; source "read" (from the server) or "event"
  *   tasks:state   {state}           realtime | stream | polling | connecting | offline | paused | stopped
+ *   tasks:ready   {}                a live feed is connected, perhaps anew: what is shown is read again, as nothing is said twice
  *   tasks:error   {error, doing}    something asked of the server did not work; doing "read" | "dismiss" | "undo" | "retry"
  *
  * Events are never replayed, so the list is read once after each connection, whenever the page is shown again, every 30 s while there is no live
@@ -56,7 +57,10 @@ class TaskMonitor {
     TaskMonitor.#options = Object.freeze({ ...TaskMonitor.defaults, ...told, ...options })
     TaskMonitor.#line = new TaskLine(TaskMonitor.#feeds(), {
       state: () => TaskMonitor.#lineChanged(),
-      ready: () => TaskMonitor.refresh(),
+      ready: () => {
+        TaskMonitor.refresh()
+        TaskMonitor.#tell("tasks:ready", {})
+      },
       task: (task, bare) => TaskMonitor.#hear(task, bare),
       trip: (trip) => TaskMonitor.#tell("trip:changed", { trip }),
       error: (error) => TaskMonitor.#options.onError?.(error),
