@@ -84,7 +84,7 @@ async def test_a_change_of_what_somebody_else_has_changed_is_refused(api: Api, o
     await changed(api, own_trips, trip, version=seen, notes="First")
     body = refused(await change(api, own_trips, trip, version=seen, notes="Second"), 409, "stale")
     assert body["what"] == "Jane Roe (K1234567), 1 Dec 9:00 has been changed since you opened this form"
-    assert body["why"].startswith("You saved it yourself, in another window, on 23 November at 10:00")
+    assert body["why"].startswith("You saved it yourself on 23 November at 10:00")
     assert own_trips.row(trip)["notes"] == "First"
 
 

@@ -35,7 +35,8 @@ async def check_fresh(tx: Tx, seen: int | None, stored: int, entity: tuple[str, 
 
 
 def _who(last: dict[str, object]) -> str:
-    who = "You saved it yourself, in another window," if last["mine"] else f"{last['user_name'] or 'The system'} saved it"
+    # "yourself" alone: in another window, or in this one, whose answer was lost
+    who = "You saved it yourself" if last["mine"] else f"{last['user_name'] or 'The system'} saved it"
     when = office(last["created_at"])  # type: ignore[arg-type]  # a timestamptz column
     fields = last["fields"]
     what = f" ({', '.join(str(name).replace('_', ' ') for name in fields)})" if isinstance(fields, list) and fields else ""
