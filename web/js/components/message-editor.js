@@ -60,6 +60,8 @@ const MessageEditor = (() => {
 
   /** @param {any} shown @param {string} id @param {string} when @param {string} title @param {string} [draft] what was typed and not saved */
   function open(shown, id, when, title, draft = undefined) {
+    clearTimeout(timer) // what is asked of the words before is no matter of these
+    asked += 1
     template = shown
     byId("messageForm").dataset.draft = `message-${id}`
     byId("messageTitle").textContent = title
