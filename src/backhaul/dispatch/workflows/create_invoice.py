@@ -75,7 +75,7 @@ async def generate_invoice_pdf(run: Run[Office], invoice_id: UUID) -> dict[str, 
 async def send_invoice_email(run: Run[Office], invoice_id: UUID) -> dict[str, Any]:
     """To whom it was addressed last, with the PDF; what is still open is sent from then on. See mailing.py for repeats."""
     invoice = await invoices.get(run.db, invoice_id)
-    if invoice.invoice_status == "void":
+    if invoice.is_void:
         return {"sent": False, "because": "It was voided meanwhile"}
     if invoice.mail_to is None:
         return {"sent": False, "because": "Nobody has said to whom"}
